@@ -1,0 +1,27 @@
+#!/bin/bash
+# dracut module of stage 1: user space of the machine that builds, kernel modules of the image that boots.
+# The variable names (moddir, hostonly) and functions are dracut's interface.
+
+check() {
+    # Only on request: this module must never slip into an initramfs of the building machine itself.
+    return 255
+}
+
+depends() {
+    echo base
+}
+
+installkernel() {
+    # shellcheck disable=SC2034 # read by instmods
+    hostonly=''
+    instmods '=drivers/net/ethernet' '=drivers/net/phy' virtio_net virtio_pci virtio_mmio virtio_rng af_packet
+    instmods loop squashfs overlay
+}
+
+install() {
+    inst_multiple sh cat cpio curl cut date grep head ip losetup mkdir modprobe mount sha256sum sleep sync tee tr umount
+    # shellcheck disable=SC2154 # moddir is set by dracut
+    inst_hook cmdline 20 "$moddir/accept-root.sh"
+    inst_hook mount 10 "$moddir/mount-root.sh"
+    inst_simple "$moddir/stage1.sh" /usr/lib/provisioner/stage1.sh
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Install what packaging/debian-packages.txt lists and this machine lacks; nothing is done when nothing is missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# A program on the path (or in the sbin folders, which a user's path lacks), or a file; patterns are allowed.
+present() {
+    case $1 in
+        /*) compgen -G "$1" >/dev/null ;;
+        *) PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    esac
+}
+
+missing=()
+while read -r package brings _; do
+    case $package in '' | '#'*) continue ;; esac
+    present "$brings" || missing+=("$package")
+done <debian-packages.txt
+
+if [[ ${#missing[@]} -eq 0 ]]; then
+    exit 0
+fi
+if [[ ! -r /etc/debian_version ]]; then
+    echo "setup: this is not Debian; install what these Debian packages bring, then run make setup again:" >&2
+    printf '    %s\n' "${missing[@]}" >&2
+    exit 1
+fi
+if [[ $EUID -ne 0 ]]; then
+    echo "setup: packages are missing, and only root can install them. Type:" >&2
+    echo "    sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet
+apt-get install --quiet --yes --no-install-recommends "${missing[@]}"

@@ -1,0 +1,1 @@
+"""The control socket: versioned JSON over a Unix socket."""

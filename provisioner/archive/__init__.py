@@ -1,0 +1,1 @@
+"""Deterministic archives as bytes: trees in, newc cpio out."""

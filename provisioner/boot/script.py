@@ -1,0 +1,88 @@
+"""The scripts that iPXE runs: the boot of a node, or what to do about a machine that cannot boot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provisioner.errors import ProvisionerError
+from provisioner.model.address import MacAddress
+from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.snapshot import Snapshot
+from provisioner.render.environment import Renderer
+
+# COMMAND_LINE_SIZE of x86 Linux, its closing zero byte included (arch/x86/include/asm/setup.h).
+KERNEL_LINE_LIMIT = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptTokens:
+    """The tokens that a script carries: one for its own fetches, one for stage 1."""
+
+    script: str
+    stage1: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptWriter:
+    """Writes scripts from the templates of one revision. `template` gives the text of `templates/NAME.ipxe.j2`."""
+
+    renderer: Renderer
+    template: Callable[[str], str]
+    url: str
+
+    def boot(self, decision: Boot, snapshot: Snapshot, tokens: ScriptTokens, *, mac: MacAddress) -> str:
+        """The script that boots a node."""
+        context = {
+            "node": decision.node,
+            "generation": decision.generation,
+            "revision": snapshot.revision[:16],
+            "token": tokens.script,
+            "kernel_line": kernel_line(decision, snapshot, url=self.url, token=tokens.stage1, mac=mac),
+        }
+        return self._render(decision.node.script, context)
+
+    def unknown(self, decision: Unknown) -> str:
+        """The script for a machine that is no node: names its MAC and asks again."""
+        return self._render("unknown", {"mac": decision.mac, "mac_hyphenated": decision.mac.hyphenated})
+
+    def refused(self, decision: Refused, mac: MacAddress) -> str:
+        """The script for a node that cannot boot: says why and what to do, and asks again."""
+        context = {
+            "mac": mac,
+            "mac_hyphenated": mac.hyphenated,
+            "node": decision.node,
+            "reason": decision.reason,
+            "hint": decision.hint,
+        }
+        return self._render("refused", context)
+
+    def _render(self, name: str, context: dict[str, object]) -> str:
+        path = f"templates/{name}.ipxe.j2"
+        return self.renderer.text(path, self.template(name), {"url": self.url, **context})
+
+
+def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac: MacAddress) -> str:
+    """The whole kernel line of a boot. What stage 1 needs comes last, where no other argument overrides it."""
+    interface = decision.node.boot_interface
+    if interface is None or interface.ip is None:
+        raise ProvisionerError(f"{decision.node.name} has no address to boot with")
+    gateway = snapshot.site.networks[interface.network].gateway
+    words = [
+        *decision.node.kernel_args,
+        "rd.shell=0",
+        "rd.emergency=reboot",
+        "root=provisioner",
+        f"prov.url={url}",
+        f"prov.mac={mac}",
+        f"prov.interface={interface.name}",
+        f"prov.ip={interface.ip}",
+        *([f"prov.gateway={gateway}"] if gateway else []),
+        f"prov.token={token}",
+    ]
+    line = " ".join(words)
+    if len(line) >= KERNEL_LINE_LIMIT:
+        size = f"{len(line)} bytes, the kernel reads {KERNEL_LINE_LIMIT - 1}"
+        message = f"the kernel line of {decision.node.name} has {size}"
+        raise ProvisionerError(message, hint=f"shorten its arguments: prov node show {decision.node.name}")
+    return line

@@ -1,0 +1,78 @@
+"""The `prov` command: global options, lazily loaded sub-commands, errors to exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provisioner import __version__
+from provisioner.config.paths import ROOT_VARIABLE, Paths
+from provisioner.errors import ProvisionerError
+
+# Sub-command: its module below provisioner.cli and its one-line help, so that `prov --help` imports nothing.
+COMMANDS = {
+    "init": ("init", "Make a new site."),
+    "node": ("node", "Add, change, list, show and delete nodes."),
+    "group": ("group", "Add, change, list and show groups."),
+    "check": ("check", "Check everything that is written, and name every mistake."),
+    "image": ("image", "Build, import, list and show images."),
+    "overlay": ("overlay", "List, show and render overlays."),
+    "serve": ("serve", "Run the daemon."),
+    "status": ("status", "Show what every node does and runs."),
+    "boot": ("boot", "Show how nodes booted, step by step."),
+    "lab": ("lab", "Boot virtual nodes on this machine."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a sub-command only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of a first session."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one sub-command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"provisioner.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of sub-commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="prov")
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar=ROOT_VARIABLE,
+    help="Keep the whole site below this directory (default: /etc, /var/lib and /run/provisioner).",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log every program that is run, and more.")
+@click.pass_context
+def prov(context: click.Context, root: Path | None, *, verbose: bool) -> None:
+    """Boot a cluster from images, and see what will happen, what is happening and what happened."""
+    from provisioner import log
+
+    log.configure(verbose=verbose)
+    context.obj = Paths.below(root)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; the only place that turns an error into an exit status."""
+    try:
+        return prov(args=arguments, prog_name="prov")
+    except ProvisionerError as error:
+        click.echo(f"prov: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"    hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,75 @@
+"""`prov status`: what every node does and runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from provisioner.cli import output
+from provisioner.config.emit import Writable
+from provisioner.config.paths import Paths
+from provisioner.operations.status import NodeStatus, SiteStatus, site_status
+
+_COLUMNS = ("node", "state", "for", "running", "newer", "address", "note")
+
+
+@click.command("status")
+@output.format_option
+@click.pass_obj
+def command(paths: Paths, style: str) -> None:
+    """Show what every node does and runs, what a reboot would bring it, and the newest failures and alarms."""
+    status = site_status(paths)
+    if style == "table":
+        _table(status)
+    else:
+        output.write_data(_record(status), style)
+
+
+def _table(status: SiteStatus) -> None:
+    daemon = status.daemon
+    if daemon is None:
+        click.echo("The daemon does not run: this is what it last saw. Start it with: prov serve", err=True)
+    else:
+        click.echo(f"daemon {daemon['version']}, process {daemon['pid']}, revision {daemon['revision'][:16]}")
+        problems = daemon["problems"]
+        if problems:
+            click.echo(f"{len(problems)} mistakes in what is written; the last good revision stays served:")
+            click.echo("\n".join(problems))
+    rows = [_row(node) for node in status.nodes]
+    output.write_rows(rows, "table", _COLUMNS)
+    for event in status.alarms[:5]:
+        who = event.node or event.mac or event.address or "site"
+        click.echo(f"{event.level} {_age(event.time)} ago: {who}: {event.message}")
+
+
+def _row(node: NodeStatus) -> dict[str, Writable]:
+    return {
+        "node": node.node,
+        "state": node.state,
+        "for": _age(node.changed) if node.changed else None,
+        "running": f"{node.running} {node.revision[:8]}" if node.running and node.revision else None,
+        "newer": node.outdated,
+        "address": node.address,
+        "note": node.reason,
+    }
+
+
+def _record(status: SiteStatus) -> dict[str, Writable]:
+    alarms: list[dict[str, Any]] = [asdict(event) for event in status.alarms]
+    return {
+        "revision": status.revision,
+        "daemon": status.daemon,
+        "nodes": [asdict(node) for node in status.nodes],
+        "alarms": alarms,
+    }
+
+
+def _age(moment: float) -> str:
+    seconds = int(time.time() - moment)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

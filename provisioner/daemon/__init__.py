@@ -1,0 +1,1 @@
+"""The composition root: builds, starts, supervises, reloads and stops the services."""

@@ -1,0 +1,165 @@
+"""The composition root: builds every service from one site, runs them, and stops them cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+
+from provisioner import __version__
+from provisioner.api.server import ControlServer
+from provisioner.config.paths import Paths
+from provisioner.daemon import tasks
+from provisioner.daemon.current import Current
+from provisioner.daemon.recorder import StoreRecorder, open_ledger
+from provisioner.daemon.services import Place, Service, Wiring, network_services
+from provisioner.daemon.watch import watch
+from provisioner.daemon.workers import PoolRendering, Workers
+from provisioner.errors import ConfigError, UnavailableError
+from provisioner.events.limit import LimitedSink
+from provisioner.events.store import EventStore
+from provisioner.host import net
+from provisioner.host.files import locked
+from provisioner.host.notify import notify
+from provisioner.http.server import HttpServer
+from provisioner.http.site import HttpSite
+from provisioner.image.store import artifact_path, catalogue
+from provisioner.model.event import Event, EventSink, Level, Stage
+from provisioner.model.snapshot import Snapshot
+from provisioner.registry.store import read_current, read_snapshot
+from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
+from provisioner.trust.sitekey import SiteKey
+from provisioner.trust.token import TokenMint
+
+logger = logging.getLogger(__name__)
+
+
+def serve(paths: Paths) -> None:
+    """Run the daemon of a site until SIGTERM or SIGINT.
+
+    Raises ConfigError or UnavailableError when it cannot start, ConflictError when it runs already.
+    """
+    # One daemon a site: two of them would both answer, each with its own idea of the boots under way.
+    with locked(paths.run / "daemon.lock", wait=False):
+        asyncio.run(_serve(paths))
+
+
+async def _serve(paths: Paths) -> None:
+    async with AsyncExitStack() as stack:
+        stop = _stop_signal()
+        store = EventStore(paths.events)
+        stack.callback(store.close)
+        record = LimitedSink(store.record, time.monotonic)
+        workers = Workers()
+        stack.callback(workers.close)
+        current = await _first(paths, workers, record)
+        services = _services(paths, current, store, record)
+        for service in services:
+            await service.start()
+            stack.push_async_callback(service.close)
+        watcher = asyncio.create_task(watch(paths, current.reload))
+        stack.push_async_callback(_cancel, watcher)
+        _announce(current, record)
+        await stop.wait()
+        notify("STOPPING=1")
+        logger.info("stopping")
+
+
+async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
+    """The state to start with: what is written now, or the last good revision where that is broken."""
+    result = await workers.run(tasks.compile_revision, paths)
+    revision = result.revision or read_current(paths)
+    if revision is None:
+        raise ConfigError(result.problems)
+    snapshot = read_snapshot(paths, revision)
+    current = Current(paths, workers, record, snapshot, catalogue(paths), result.problems)
+    if result.problems:
+        message = (
+            f"{len(result.problems)} mistakes in what is written; serving the last good revision {revision[:16]}"
+        )
+        logger.error("%s\n%s", message, "\n".join(str(problem) for problem in result.problems))
+        record(Event(time.time(), Stage.SITE, "site.broken", message, Level.FAILURE))
+    return current
+
+
+def _services(paths: Paths, current: Current, store: EventStore, record: EventSink) -> list[Service]:
+    loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
+    places = _places(current.snapshot)
+    site = HttpSite(
+        snapshot=lambda: current.snapshot,
+        catalogue=lambda: current.catalogue,
+        artifact=lambda digest: artifact_path(paths, digest),
+        loaders=loaders,
+        rendering=PoolRendering(paths, current.workers),
+        ledger=open_ledger(paths, store),
+        mint=TokenMint(SiteKey.load_or_create(paths.keys)),
+        record=record,
+        recorder=StoreRecorder(store),
+        now=time.time,
+    )
+    wiring = Wiring(site.snapshot, site.catalogue, loaders, record)
+    ports = current.snapshot.site.ports
+    return [
+        HttpServer(site, hosts=[str(place.address) for place in places], port=ports.http),
+        *(service for place in places for service in network_services(wiring, place, ports)),
+        ControlServer(paths.control_socket, status=_status(current), reload=current.reload),
+    ]
+
+
+def _places(snapshot: Snapshot) -> list[Place]:
+    """Where this machine stands in each network of the site. UnavailableError where it does not."""
+    own = net.addresses()
+    places = []
+    for name, network in snapshot.site.networks.items():
+        if network.head not in own:
+            message = (
+                f"no network device of this machine has {network.head}, the head node's address in network {name}"
+            )
+            hint = (
+                f"ip address add {network.head}/{network.cidr.prefixlen} dev DEVICE, or set networks.{name}.server"
+            )
+            raise UnavailableError(message, hint=hint)
+        places.append(Place(name, own[network.head], network.head))
+    return places
+
+
+def _announce(current: Current, record: EventSink) -> None:
+    snapshot = current.snapshot
+    message = f"ready: {len(snapshot.nodes)} nodes, revision {snapshot.revision[:16]}"
+    record(Event(time.time(), Stage.SITE, "site.started", message))
+    logger.info("%s", message)
+    notify("READY=1", f"STATUS={message}")
+
+
+def _status(current: Current) -> Callable[[], dict[str, object]]:
+    started = time.time()
+
+    def status() -> dict[str, object]:
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": started,
+            "revision": current.snapshot.revision,
+            "nodes": len(current.snapshot.nodes),
+            "problems": [str(problem) for problem in current.problems],
+        }
+
+    return status
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,126 @@
+"""What the worker processes do: compile the site and render. Plain values go in and come out.
+
+Every task is bounded in time by an alarm signal and in memory by a limit of the process, so that a template
+that never ends costs its own request and nothing else.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+
+from provisioner.boot.script import ScriptTokens, ScriptWriter
+from provisioner.config.paths import Paths
+from provisioner.errors import ConfigError, Problem
+from provisioner.image.store import catalogue
+from provisioner.model.address import MacAddress
+from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.snapshot import Snapshot
+from provisioner.operations.check import compile_site
+from provisioner.overlay.context import context_for, head_for
+from provisioner.overlay.rendered import OverlayKind, RenderedOverlay, pack, render_tree
+from provisioner.registry.revision import Revision
+from provisioner.registry.store import read_snapshot
+from provisioner.render.environment import Renderer, RenderError
+from provisioner.trust.sitekey import SiteKey
+
+RENDER_SECONDS = 10
+MEMORY = 4 << 30
+
+_renderer = lru_cache(maxsize=1)(Renderer)
+
+
+@dataclass(frozen=True, slots=True)
+class CompileResult:
+    """The revision that is published now, or what is wrong with what was written."""
+
+    revision: str | None
+    problems: tuple[Problem, ...] = ()
+
+
+def initialise() -> None:
+    """Set the limits of a worker; Ctrl-C is the parent's business."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def compile_revision(paths: Paths) -> CompileResult:
+    """Compile and publish what is written now."""
+    try:
+        return CompileResult(compile_site(paths, catalogue(paths)).revision)
+    except ConfigError as error:
+        return CompileResult(None, error.problems)
+
+
+def boot_script(paths: Paths, revision: str, decision: Boot, tokens: ScriptTokens, mac: str) -> str:
+    """The script that boots a node."""
+    snapshot = _snapshot(paths, revision)
+    with _bounded(f"the script of {decision.node.name}"):
+        writer = _writer(paths, revision, head_for(snapshot, decision.node).url)
+        return writer.boot(decision, snapshot, tokens, mac=MacAddress(mac))
+
+
+def other_script(paths: Paths, revision: str, decision: Unknown | Refused, mac: str, url: str) -> str:
+    """The script for a machine that cannot boot."""
+    writer = _writer(paths, revision, url)
+    with _bounded(f"the script for {mac}"):
+        return (
+            writer.unknown(decision)
+            if isinstance(decision, Unknown)
+            else writer.refused(decision, MacAddress(mac))
+        )
+
+
+def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind) -> RenderedOverlay:
+    """The overlay archive of a node."""
+    snapshot = _snapshot(paths, revision)
+    resolved = snapshot.nodes.get(node)
+    if resolved is None:
+        raise RenderError(f"revision {revision[:16]} has no node {node}")
+    context = context_for(snapshot, resolved, _site_key(paths.keys))
+    with _bounded(f"the {kind} overlay of {node}"):
+        return pack(render_tree(_revision(paths, revision), kind.names(resolved), context, _renderer()))
+
+
+def _writer(paths: Paths, revision: str, url: str) -> ScriptWriter:
+    opened = _revision(paths, revision)
+    return ScriptWriter(_renderer(), lambda name: opened.read(f"templates/{name}.ipxe.j2").decode(), url)
+
+
+# A revision never changes, so what was read of it holds for as long as it is asked for.
+@lru_cache(maxsize=4)
+def _snapshot(paths: Paths, revision: str) -> Snapshot:
+    return read_snapshot(paths, revision)
+
+
+@lru_cache(maxsize=4)
+def _revision(paths: Paths, revision: str) -> Revision:
+    return Revision.open(paths, revision)
+
+
+@lru_cache(maxsize=1)
+def _site_key(folder: Path) -> SiteKey:
+    return SiteKey.load_or_create(folder)
+
+
+@contextmanager
+def _bounded(what: str) -> Iterator[None]:
+    def expire(_signal: int, _frame: FrameType | None) -> None:
+        raise RenderError(f"{what} took longer than {RENDER_SECONDS} s to render")
+
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(RENDER_SECONDS)
+    try:
+        yield
+    except MemoryError:
+        raise RenderError(f"{what} needs more memory than a worker has") from None
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)

@@ -1,0 +1,55 @@
+"""Everything that one DHCP answer depends on, gathered before it is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from provisioner.dhcp.client import Client
+from provisioner.dhcp.lease import Leases
+from provisioner.dhcp.message import NO_ADDRESS, Message
+from provisioner.model.boot import Decision, Unknown
+from provisioner.model.catalogue import Catalogue
+from provisioner.model.resolved import ResolvedNode
+from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The state of the world: `server` is our own address where the message came in, `now` Unix seconds."""
+
+    snapshot: Snapshot
+    catalogue: Catalogue
+    server: IPv4Address
+    http_port: int
+    leases: Leases
+    now: float
+
+    def network_for(self, message: Message) -> tuple[str, Network] | None:
+        """The network that the client is on.
+
+        The relay's address tells, else the address that the client uses already (a client behind a relay
+        renews by unicast, RFC 2131 section 4.3.2), else the interface.
+        """
+        if message.giaddr != NO_ADDRESS:
+            return self.snapshot.network_of(message.giaddr)
+        used = self.snapshot.network_of(message.ciaddr) if message.ciaddr != NO_ADDRESS else None
+        return used or self.snapshot.network_of(self.server)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One message, who sent it, on which network, and what the machine boots."""
+
+    message: Message
+    context: Context
+    client: Client
+    network_name: str
+    network: Network
+    decision: Decision
+
+    @property
+    def node(self) -> ResolvedNode | None:
+        """The node that the machine is."""
+        return None if isinstance(self.decision, Unknown) else self.decision.node

@@ -1,0 +1,81 @@
+"""Who asks by DHCP: the machine, and what the program that runs in it can load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from provisioner.dhcp.message import Message, Option
+from provisioner.model.address import MacAddress
+from provisioner.model.boot import Firmware, Machine
+
+_IPXE = b"iPXE"
+
+
+class Program(Enum):
+    """What sends the message, as far as it decides the answer."""
+
+    PXE = "PXE firmware"
+    HTTP = "HTTP boot firmware"
+    IPXE = "iPXE"
+    SYSTEM = "an operating system"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A machine and the program that asks on its behalf."""
+
+    machine: Machine
+    program: Program
+
+
+def client_of(message: Message) -> Client:
+    """Whoever sent the message; its hardware address must have six octets.
+
+    The ROM iPXE and the one that it loads look the same, and both are PXE clients by option 60 too: user class
+    or option 175 goes first, otherwise the loader would load itself for ever.
+    """
+    program = _program(message.options)
+    machine = Machine(
+        mac=MacAddress.from_bytes(message.chaddr),
+        firmware=Firmware.UNKNOWN if program is Program.SYSTEM else _firmware(message),
+        runs_ipxe=program is Program.IPXE,
+        uuid=_uuid(message),
+    )
+    return Client(machine, program)
+
+
+def _program(options: Mapping[int, bytes]) -> Program:
+    if Option.IPXE in options or _IPXE in _user_classes(options.get(Option.USER_CLASS, b"")):
+        return Program.IPXE
+    vendor = options.get(Option.VENDOR_CLASS, b"")
+    if vendor.startswith(b"HTTPClient"):
+        return Program.HTTP
+    return Program.PXE if vendor.startswith(b"PXEClient") else Program.SYSTEM
+
+
+def _user_classes(value: bytes) -> list[bytes]:
+    # RFC 3004 puts a length before each class; iPXE and others send one bare class.
+    classes, at = [value], 0
+    while at < len(value):
+        classes.append(value[at + 1 : at + 1 + value[at]])
+        at += 1 + value[at]
+    return classes
+
+
+def _firmware(message: Message) -> Firmware:
+    # A list of types in the order of preference (RFC 4578 section 2.1).
+    value = message.options.get(Option.ARCHITECTURE)
+    if value is None:
+        return Firmware.from_architecture(None)
+    codes = [int.from_bytes(value[at : at + 2], "big") for at in range(0, len(value) - 1, 2)]
+    known = (Firmware.from_architecture(code) for code in codes)
+    return next((each for each in known if each is not Firmware.UNKNOWN), Firmware.UNKNOWN)
+
+
+def _uuid(message: Message) -> str | None:
+    # Type 0 and the SMBIOS identifier, whose first three fields are little-endian (RFC 4578 section 2.3).
+    value = message.options.get(Option.MACHINE, b"")
+    return str(UUID(bytes_le=value[1:])) if len(value) == 17 and value[0] == 0 else None

@@ -1,0 +1,1 @@
+"""What happened: events in SQLite, and timelines read from them."""

@@ -1,0 +1,82 @@
+"""Reading what happened: boots, timelines and last reports. Works with the daemon up or down."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner.model.boot import BootRecord, TokenStage
+from provisioner.model.event import Event, Level, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a running node last said of itself; `time` is Unix seconds, `facts` as the agent sent them."""
+
+    node: str
+    boot: str
+    time: float
+    facts: Mapping[str, str]
+
+
+class History:
+    """A reader of the events file. A site that never ran a daemon has an empty one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def boots(self, node: str, *, limit: int = 100) -> list[BootRecord]:
+        """The boots of a node, newest first."""
+        query = "select * from boot where node = ? order by opened desc, rowid desc limit ?"
+        return [_record(row) for row in self._rows(query, (node, limit))]
+
+    def latest_boots(self) -> dict[str, BootRecord]:
+        """The newest boot of every node."""
+        return {row["node"]: _record(row) for row in self._rows("select * from boot order by opened, rowid")}
+
+    def reports(self) -> dict[str, Report]:
+        """The last report of every node."""
+        rows = self._rows("select * from report")
+        return {row["node"]: Report(**{**row, "facts": json.loads(row["facts"])}) for row in rows}
+
+    def timeline(self, boot: str) -> list[Event]:
+        """Everything that happened under one boot id, in order of time."""
+        return [_event(row) for row in self._rows("select * from event where boot = ? order by time, id", (boot,))]
+
+    def recent(self, *, limit: int = 100, levels: Sequence[Level] = tuple(Level)) -> list[Event]:
+        """The newest events of some levels, newest first."""
+        wanted = json.dumps([level.value for level in levels])
+        query = "select * from event where level in (select value from json_each(?)) order by id desc limit ?"
+        return [_event(row) for row in self._rows(query, (wanted, limit))]
+
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[dict[str, Any]]:
+        if not self._path.exists():
+            return []
+        with _connection(self._path) as database:
+            return [dict(row) for row in database.execute(query, values)]
+
+
+def _record(row: dict[str, Any]) -> BootRecord:
+    return BootRecord(**{**row, "stage": TokenStage(row["stage"])})
+
+
+def _event(row: dict[str, Any]) -> Event:
+    fields = {key: value for key, value in row.items() if key != "id"}
+    fields.update(stage=Stage(row["stage"]), level=Level(row["level"]), data=json.loads(row["data"]))
+    return Event(**fields)
+
+
+@contextmanager
+def _connection(path: Path) -> Iterator[sqlite3.Connection]:
+    # Not read-only: a reader of a write-ahead log has to be able to make the -shm file after a crash.
+    database = sqlite3.connect(path, timeout=5)
+    database.row_factory = sqlite3.Row
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,18 @@
+"""Telling the service manager how the daemon does (sd_notify(3)); without one nothing happens."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+
+
+def notify(*lines: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Send state lines such as `READY=1` to the socket that NOTIFY_SOCKET names."""
+    address = environment.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    # A leading @ means Linux's abstract name space, which the kernel spells with a zero byte.
+    target = f"\0{address[1:]}" if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.sendto("\n".join(lines).encode(), target)

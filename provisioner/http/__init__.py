@@ -1,0 +1,1 @@
+"""The HTTP service: scripts, kernels, images, overlays, reports."""

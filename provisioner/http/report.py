@@ -1,0 +1,56 @@
+"""What stage 1 and the agent tell: lines of `key=value`, bounded and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from provisioner.errors import ProtocolError
+from provisioner.model.event import Stage
+
+MAX_BODY = 64 << 10
+_MAX_KEYS = 64
+_LINE = re.compile(r"([a-z][a-z0-9_]{0,31})=([^\x00-\x08\x0a-\x1f\x7f]*)")
+# Every event that a node may send, and the stage of the boot that it belongs to.
+_STAGES = {
+    "stage1.started": Stage.STAGE1,
+    "image.verified": Stage.IMAGE,
+    "overlay.applied": Stage.OVERLAY,
+    "handover.done": Stage.HANDOVER,
+    "failed": Stage.STAGE1,
+    "system.report": Stage.SYSTEM,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """One report. `uptime` is seconds since the kernel of the node started, `facts` the other lines."""
+
+    event: str
+    stage: Stage
+    uptime: float
+    facts: Mapping[str, str]
+
+
+def parse_report(body: bytes) -> NodeReport:
+    """The report in a request body. ProtocolError says which line is wrong."""
+    lines = body.decode("utf-8", "replace").splitlines()
+    if len(lines) > _MAX_KEYS:
+        raise ProtocolError(f"a report has at most {_MAX_KEYS} lines, this one has {len(lines)}")
+    facts = dict(_pair(line) for line in lines if line.strip())
+    event = facts.pop("event", "")
+    if event not in _STAGES:
+        raise ProtocolError(f"{event[:64]!r} is not an event that a node reports")
+    try:
+        uptime = float(facts.pop("uptime", "0"))
+    except ValueError:
+        raise ProtocolError("uptime is not a number of seconds") from None
+    return NodeReport(event, _STAGES[event], uptime, facts)
+
+
+def _pair(line: str) -> tuple[str, str]:
+    match = _LINE.fullmatch(line)
+    if not match:
+        raise ProtocolError(f"{line[:64]!r} is not key=value")
+    return match[1], match[2].strip()

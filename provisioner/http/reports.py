@@ -1,0 +1,109 @@
+"""The route on which nodes report, and what each report does to their boot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aiohttp import web
+
+from provisioner.boot.access import Resource
+from provisioner.errors import ProtocolError
+from provisioner.http.report import MAX_BODY, NodeReport, parse_report
+from provisioner.http.site import HttpSite
+from provisioner.http.tokens import Gate
+from provisioner.model.boot import BootRecord, TokenStage
+from provisioner.model.event import Event, Level, Stage
+from provisioner.trust.token import Claims
+
+_HEALTHY = frozenset({"running"})
+
+
+class Reports:
+    """The handler of reports."""
+
+    def __init__(self, site: HttpSite, gate: Gate) -> None:
+        self._site = site
+        self._gate = gate
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of this part."""
+        return [web.post("/t/{token}/report", self.report)]
+
+    async def report(self, request: web.Request) -> web.Response:
+        """Take a report. The answer to a hand-over, and to a running system, is its next token."""
+        claims, record = self._gate.open(request, Resource.REPORT)
+        if (request.content_length or 0) > MAX_BODY:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
+        try:
+            report = parse_report(await request.read())
+        except ProtocolError as error:
+            raise web.HTTPBadRequest(text=f"{error.message}\n") from None
+        self._note(request, record, report)
+        match report.event:
+            case "failed":
+                self._site.ledger.settle(
+                    record, "failed", now=self._site.now(), reason=report.facts.get("reason", "")
+                )
+            case "handover.done":
+                return await self._hand_over(claims, record)
+            case "system.report":
+                return await self._running(claims, record, report)
+            case _:
+                pass
+        return web.Response(text="")
+
+    async def _hand_over(self, claims: Claims, record: BootRecord) -> web.Response:
+        self._site.ledger.advance(record, TokenStage.SYSTEM, now=self._site.now())
+        # The stage must be closed on the disk before the next token leaves: a restart may not reopen it.
+        await self._site.recorder.flush()
+        return web.Response(text=self._system_token(claims))
+
+    async def _running(self, claims: Claims, record: BootRecord, report: NodeReport) -> web.Response:
+        if claims.stage is not TokenStage.SYSTEM:
+            raise web.HTTPBadRequest(text="only a running system sends a system.report\n")
+        now = self._site.now()
+        failed = report.facts.get("failed", "")
+        healthy = report.facts.get("state") in _HEALTHY
+        reason = "" if healthy else f"systemd says {report.facts.get('state')}: {failed or 'no unit failed'}"
+        first = record.state == TokenStage.SYSTEM.value
+        settled = self._site.ledger.settle(record, "ready" if healthy else "degraded", now=now, reason=reason)
+        self._site.recorder.save_report(record.node, record.id, now, dict(report.facts))
+        if first:
+            self._site.record(_ready(settled, now, reason))
+        return web.Response(text=self._system_token(claims))
+
+    def _system_token(self, claims: Claims) -> str:
+        expires = int(self._site.now()) + TokenStage.SYSTEM.lifetime
+        return self._site.mint.issue(replace(claims, stage=TokenStage.SYSTEM, expires=expires))
+
+    def _note(self, request: web.Request, record: BootRecord, report: NodeReport) -> None:
+        failed = report.event == "failed"
+        event = Event(
+            time=self._site.now(),
+            stage=report.stage,
+            name=report.event,
+            message=report.facts.get("reason", "")
+            if failed
+            else f"{report.uptime:.1f} s after the kernel started",
+            level=Level.FAILURE if failed else Level.INFO,
+            mac=record.mac,
+            node=record.node,
+            boot=record.id,
+            address=request.remote,
+            data={"uptime": report.uptime, **report.facts},
+        )
+        self._site.record(event)
+
+
+def _ready(record: BootRecord, now: float, reason: str) -> Event:
+    return Event(
+        time=now,
+        stage=Stage.READY,
+        name=record.state,
+        message=reason or f"{record.generation} at revision {record.revision[:16]}",
+        level=Level.WARNING if reason else Level.INFO,
+        mac=record.mac,
+        node=record.node,
+        boot=record.id,
+        data={"seconds": now - record.opened},
+    )

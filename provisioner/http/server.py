@@ -1,0 +1,80 @@
+"""The HTTP server: the application put together, and its sockets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from provisioner.boot.access import Denied, Resource
+from provisioner.errors import ProvisionerError
+from provisioner.http.report import MAX_BODY
+from provisioner.http.reports import Reports
+from provisioner.http.scripts import Scripts
+from provisioner.http.site import HttpSite
+from provisioner.http.tokens import Fetches, Gate
+from provisioner.model.event import Event, Level, Stage
+
+logger = logging.getLogger(__name__)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_GRACE = 2.0
+
+
+def application(site: HttpSite) -> web.Application:
+    """The whole service as one aiohttp application."""
+    gate = Gate(site)
+
+    @web.middleware
+    async def explain(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Turn our errors into answers with a body: a 404 without one made firmware hang for good."""
+        try:
+            return await handler(request)
+        except ProvisionerError as error:
+            site.record(_failure(site, request, error))
+            return web.Response(status=503, text=f"{error.message}\n")
+
+    async def nowhere(request: web.Request) -> web.StreamResponse:
+        path = request.path.strip("/")
+        wanted = path.removeprefix("t/").strip("/")
+        if wanted in set(Resource):
+            gate.deny(request, wanted, Denied("the request carries no token"), None)
+        raise web.HTTPNotFound(text=f"there is nothing at /{path}\n")
+
+    app = web.Application(middlewares=[explain], client_max_size=MAX_BODY)
+    for part in (Scripts(site), Fetches(site, gate), Reports(site, gate)):
+        app.add_routes(part.routes())
+    app.router.add_route("*", "/{path:.*}", nowhere)
+    return app
+
+
+def _failure(site: HttpSite, request: web.Request, error: ProvisionerError) -> Event:
+    return Event(
+        time=site.now(),
+        stage=Stage.SITE,
+        name="http.failed",
+        message=f"{request.path.rsplit('/', 1)[-1]}: {error.message}",
+        level=Level.FAILURE,
+        address=request.remote,
+    )
+
+
+class HttpServer:
+    """Listens on addresses of the head node."""
+
+    def __init__(self, site: HttpSite, *, hosts: list[str], port: int) -> None:
+        self._runner = web.AppRunner(application(site), access_log=None, shutdown_timeout=_GRACE)
+        self._hosts = hosts
+        self._port = port
+
+    async def start(self) -> None:
+        """Open the sockets."""
+        await self._runner.setup()
+        for host in self._hosts:
+            await web.TCPSite(self._runner, host, self._port, reuse_address=True, backlog=1024).start()
+            logger.info("HTTP on %s port %d", host, self._port)
+
+    async def close(self) -> None:
+        """Close the sockets; transfers under way get a moment to end."""
+        await self._runner.cleanup()

@@ -1,0 +1,57 @@
+"""What the HTTP service needs from the rest of the daemon, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from provisioner.boot.ledger import Ledger
+from provisioner.boot.script import ScriptTokens
+from provisioner.model.address import MacAddress
+from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.catalogue import Catalogue
+from provisioner.model.event import EventSink
+from provisioner.model.snapshot import Snapshot
+from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
+from provisioner.trust.token import TokenMint
+
+
+class Rendering(Protocol):
+    """Renders outside the event loop; every method raises ProvisionerError where a template fails."""
+
+    async def boot_script(self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress) -> str:
+        """The script that boots a node at a revision."""
+
+    async def other_script(self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str) -> str:
+        """The script for a machine that cannot boot."""
+
+    async def overlay(self, revision: str, node: str, kind: OverlayKind) -> RenderedOverlay:
+        """The overlay archive of a node at a revision."""
+
+
+class Recorder(Protocol):
+    """Keeps what nodes say of themselves."""
+
+    def save_report(self, node: str, boot: str, time: float, facts: dict[str, str]) -> None:
+        """Keep the last report of a running node."""
+
+    async def flush(self) -> None:
+        """Wait until everything recorded so far is on the disk."""
+
+
+@dataclass(frozen=True)
+class HttpSite:
+    """The collaborators of the HTTP service. `now` gives Unix seconds, `artifact` the file of a digest."""
+
+    snapshot: Callable[[], Snapshot]
+    catalogue: Callable[[], Catalogue]
+    artifact: Callable[[str], Path]
+    loaders: Mapping[str, bytes]
+    rendering: Rendering
+    ledger: Ledger
+    mint: TokenMint
+    record: EventSink
+    recorder: Recorder
+    now: Callable[[], float]

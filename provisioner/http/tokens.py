@@ -1,0 +1,181 @@
+"""Routes behind a token: kernel, stage 1, boot sheet, root image, overlays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from aiohttp import web
+
+from provisioner.boot.access import Denied, Resource, access
+from provisioner.errors import IntegrityError
+from provisioner.http.blob import Blob
+from provisioner.http.site import HttpSite
+from provisioner.model.boot import BootRecord
+from provisioner.model.event import Event, Level, Stage
+from provisioner.model.image import Artifact, Generation
+from provisioner.overlay.rendered import OverlayKind
+from provisioner.trust.token import Claims, TokenError
+
+_STAGE_OF = {Resource.KERNEL: Stage.KERNEL, Resource.STAGE1: Stage.STAGE1, Resource.ROOT: Stage.IMAGE}
+
+
+class Gate:
+    """Opens a token: verifies it, asks the access rule, and records every refusal."""
+
+    def __init__(self, site: HttpSite) -> None:
+        self._site = site
+
+    def open(self, request: web.Request, resource: Resource) -> tuple[Claims, BootRecord]:
+        """Claims and boot of a request that may have the resource; HTTPForbidden with the reason otherwise."""
+        try:
+            claims = self._site.mint.verify(request.match_info["token"], now=self._site.now())
+        except TokenError as error:
+            self.deny(request, resource.value, Denied(error.message), None)
+        record = self._site.ledger.find(claims)
+        denied = access(claims, record, resource, now=self._site.now())
+        if denied or record is None:
+            self.deny(request, resource.value, denied or Denied("no boot"), claims)
+        return claims, self._site.ledger.advance(record, claims.stage, now=self._site.now())
+
+    def deny(self, request: web.Request, resource: str, denied: Denied, claims: Claims | None) -> NoReturn:
+        """Record a refusal and answer it."""
+        event = Event(
+            time=self._site.now(),
+            stage=Stage.SITE,
+            name="access.denied",
+            message=f"{request.method} {resource}: {denied.reason}",
+            level=denied.level,
+            mac=claims.mac if claims else None,
+            node=claims.node if claims else None,
+            boot=claims.boot if claims else None,
+            address=request.remote,
+        )
+        self._site.record(event)
+        raise web.HTTPForbidden(text=f"refused: {denied.reason}\n")
+
+
+class Fetches:
+    """Handlers of everything that a token fetches."""
+
+    def __init__(self, site: HttpSite, gate: Gate) -> None:
+        self._site = site
+        self._gate = gate
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of this part; without a token they are refused by name."""
+        return [
+            web.get("/t/{token}/kernel", self.kernel),
+            web.get("/t/{token}/stage1", self.stage1),
+            web.get("/t/{token}/root", self.root),
+            web.get("/t/{token}/sheet", self.sheet),
+            web.get("/t/{token}/overlay/system", self.system_overlay),
+            web.get("/t/{token}/overlay/runtime", self.runtime_overlay),
+        ]
+
+    async def kernel(self, request: web.Request) -> web.StreamResponse:
+        """The kernel of the generation that the boot holds to."""
+        return self._artifact(request, Resource.KERNEL, lambda generation: generation.kernel)
+
+    async def stage1(self, request: web.Request) -> web.StreamResponse:
+        """The stage-1 initramfs."""
+        return self._artifact(request, Resource.STAGE1, lambda generation: generation.stage1)
+
+    async def root(self, request: web.Request) -> web.StreamResponse:
+        """The root image; ranges are answered, so a broken transfer goes on where it ended."""
+        return self._artifact(request, Resource.ROOT, lambda generation: generation.root)
+
+    async def sheet(self, request: web.Request) -> web.Response:
+        """The boot sheet: what stage 1 has to fetch and which digests it must find, as lines of key=value."""
+        claims, record = self._gate.open(request, Resource.SHEET)
+        generation = self._generation(record)
+        overlay = await self._site.rendering.overlay(record.revision, claims.node, OverlayKind.SYSTEM)
+        lines = {
+            "node": record.node,
+            "boot": record.id,
+            "generation": record.generation,
+            "revision": record.revision,
+            "root_size": generation.root.size,
+            "root_sha256": generation.root.digest.removeprefix("sha256:"),
+            "overlay_sha256": overlay.sha256,
+        }
+        self._record(request, record, Stage.STAGE1, "sheet.sent", "boot sheet")
+        return web.Response(text="".join(f"{key}={value}\n" for key, value in lines.items()))
+
+    async def system_overlay(self, request: web.Request) -> web.Response:
+        """The archive of the system overlays."""
+        return await self._overlay(request, Resource.SYSTEM_OVERLAY, OverlayKind.SYSTEM)
+
+    async def runtime_overlay(self, request: web.Request) -> web.Response:
+        """The archive of the runtime overlays."""
+        return await self._overlay(request, Resource.RUNTIME_OVERLAY, OverlayKind.RUNTIME)
+
+    async def _overlay(self, request: web.Request, resource: Resource, kind: OverlayKind) -> web.Response:
+        claims, record = self._gate.open(request, resource)
+        overlay = await self._site.rendering.overlay(record.revision, claims.node, kind)
+        message = f"{kind} overlay, revision {record.revision[:16]}"
+        self._record(request, record, Stage.OVERLAY, "overlay.sent", message, size=len(overlay.archive))
+        return web.Response(
+            body=overlay.archive, content_type="application/x-cpio", headers={"ETag": f'"{overlay.sha256}"'}
+        )
+
+    def _artifact(
+        self, request: web.Request, resource: Resource, choose: Callable[[Generation], Artifact]
+    ) -> web.StreamResponse:
+        _, record = self._gate.open(request, resource)
+        artifact = choose(self._generation(record))
+        path = self._site.artifact(artifact.digest)
+        if not path.is_file():
+            raise IntegrityError(
+                f"the {resource} of {record.generation} is missing in the store ({artifact.digest})"
+            )
+
+        def sent(count: int | None, seconds: float) -> None:
+            stage, what = _STAGE_OF[resource], f"{resource} of {record.generation}"
+            if count is None:
+                self._record(
+                    request,
+                    record,
+                    stage,
+                    f"{resource}.broken",
+                    f"{what}: transfer broke off",
+                    seconds=seconds,
+                    level=Level.WARNING,
+                )
+            else:
+                self._record(request, record, stage, f"{resource}.sent", what, size=count, seconds=seconds)
+
+        return Blob(path, artifact.digest, sent)
+
+    def _generation(self, record: BootRecord) -> Generation:
+        generation = self._site.catalogue().find(record.generation)
+        if generation is None:
+            raise IntegrityError(f"{record.generation}, which boot {record.id} holds to, is gone from the store")
+        return generation
+
+    def _record(
+        self,
+        request: web.Request,
+        record: BootRecord,
+        stage: Stage,
+        name: str,
+        message: str,
+        *,
+        size: int | None = None,
+        seconds: float | None = None,
+        level: Level = Level.INFO,
+    ) -> None:
+        event = Event(
+            time=self._site.now(),
+            stage=stage,
+            name=name,
+            message=message,
+            level=level,
+            mac=record.mac,
+            node=record.node,
+            boot=record.id,
+            address=request.remote,
+            bytes=size,
+            seconds=seconds,
+        )
+        self._site.record(event)

@@ -1,0 +1,1 @@
+"""Images: sources, trees, kernels, stage 1, packed roots, generations."""

@@ -1,0 +1,112 @@
+"""Stage 1, the initramfs that fetches the root: user space of this machine, kernel modules of the image.
+
+dracut of this machine makes it with the project's own module and no systemd, so that an image needs no dracut
+and one user space is tested instead of one per distribution.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from provisioner.errors import IntegrityError, NotFoundError, UnavailableError
+from provisioner.host.run import run
+from provisioner.image import inside, modules
+from provisioner.image.codec import Codec
+from provisioner.image.kernel import Kernel
+
+MODULE = "90provisioner"
+
+_BASE = Path("/usr/lib/dracut")
+_INCLUDED = "base udev-rules fs-lib provisioner"
+# Omitting network alone makes dracut fail on ifcfg, which depends on it.
+_OMITTED = (
+    "systemd systemd-initrd dbus network ifcfg systemd-networkd network-manager network-legacy "
+    "kernel-modules kernel-network-modules memstrack"
+)
+_NEEDED_MODULES = ("virtio_net", "squashfs", "overlay", "loop")
+_HOOKS = "/hooks/"
+
+
+def build(root: Path, kernel: Kernel, *, module: Path, output: Path, codec: Codec, scratch: Path) -> None:
+    """Make the stage 1 of a kernel of a tree with the dracut module in the folder `module`.
+
+    The same inputs on the same machine give the same bytes. `scratch` is an empty folder on the tree's file
+    system. Raises CommandError when dracut fails and IntegrityError when the result lacks what it needs.
+    """
+    archive = scratch / "stage1.cpio"
+    folder = modules.copy_modules(kernel, scratch)
+    modules.copy_firmware(root, scratch)
+    _run_dracut(kernel.release, base=_base_with(module, scratch), archive=archive, scratch=scratch)
+    _check(archive, folder, module)
+    _compress(archive, output, codec)
+
+
+def _base_with(module: Path, scratch: Path) -> Path:
+    """A copy of dracut's own folder to which the module is added: dracut knows no second folder of modules."""
+    if not _BASE.is_dir():
+        raise UnavailableError("dracut is not installed", hint="apt-get install dracut-core")
+    if not (module / "module-setup.sh").is_file():
+        raise NotFoundError(f"{module} is no dracut module", hint="install the package again: its data is missing")
+    base = scratch / "dracut"
+    (base / "modules.d").mkdir(parents=True)
+    for entry in sorted(_BASE.iterdir()):
+        if entry.is_file():
+            # Real files with their times: dracut takes the time of one for everything that it made.
+            shutil.copy2(entry, base / entry.name)
+    for entry in sorted((_BASE / "modules.d").iterdir()):
+        (base / "modules.d" / entry.name).symlink_to(entry)
+    (base / "modules.d" / MODULE).symlink_to(module)
+    return base
+
+
+def _run_dracut(release: str, *, base: Path, archive: Path, scratch: Path) -> None:
+    (scratch / "conf.d").mkdir()
+    (scratch / "work").mkdir()
+    options = ["--force", "--no-hostonly", "--no-hostonly-cmdline", "--no-early-microcode", "--reproducible"]
+    options += ["--nostrip", "--nomdadmconf", "--nolvmconf", "--no-compress", "--quiet"]
+    # dracut stores its command line in the archive: relative paths keep that equal wherever it is made.
+    places = ["--kmoddir", f"lib/modules/{release}", "--fwdir", "firmware", "--tmpdir", "work"]
+    configuration = ["--conf", "/dev/null", "--confdir", "conf.d"]
+    choice = ["--modules", _INCLUDED, "--omit", _OMITTED]
+    run(
+        ["dracut", *options, *places, *configuration, *choice, archive, release],
+        timeout=1800,
+        cwd=scratch,
+        environment={"dracutbasedir": str(base), "DRACUT_KMODDIR_OVERRIDE": "1"},
+    )
+
+
+def _check(archive: Path, folder: Path, module: Path) -> None:
+    names = run(["cpio", "--list", "--quiet", "--file", archive]).splitlines()
+    drivers = {_driver(name) for name in names if ".ko" in name}
+    missing = [name for name in _NEEDED_MODULES if name in _available(folder) and name not in drivers]
+    scripts = tuple(entry.name for entry in module.glob("*.sh") if entry.name != "module-setup.sh")
+    if not any(_HOOKS in name and name.endswith(scripts) for name in names):
+        missing.append(f"the hooks of {module.name}")
+    if missing:
+        hint = "prov --verbose image build ... shows how dracut was run"
+        raise IntegrityError(f"stage 1 lacks {', '.join(missing)}", hint=hint)
+
+
+def _available(folder: Path) -> set[str]:
+    """The drivers that exist as modules; what is built in or absent cannot be asked for."""
+    return {_driver(file.name) for file in folder.rglob("*.ko*")}
+
+
+def _driver(name: str) -> str:
+    return name.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
+
+
+def _compress(archive: Path, output: Path, codec: Codec) -> None:
+    command = ["zstd", "-3", "-q", "-c"] if codec is Codec.ZSTD else ["gzip", "-n", "-6", "-c"]
+    with output.open("wb") as stream:
+        run([*command, archive], stdout=stream)
+
+
+def missing_parts(root: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
+    """What keeps a tree from booting: a kernel with modules, an init."""
+    parts = [] if kernels else ["a kernel with its modules"]
+    if not any(inside.is_regular(inside.resolve(root, path)) for path in ("/sbin/init", "/lib/systemd/systemd")):
+        parts.append("an init (/sbin/init)")
+    return tuple(parts)

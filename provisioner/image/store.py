@@ -1,0 +1,160 @@
+"""The image store: content-addressed artifacts and trees, and for every image its generations and the current one.
+
+Below `paths.images`:
+
+    artifacts/sha256/HEX            what nodes fetch, immutable
+    trees/HEX/                      the unpacked root of generations, root only
+    manifests/HEX                   the list of a tree, whose sha256 is HEX
+    images/NAME/generations/N.json  one record each, immutable
+    images/NAME/current             the number that the bare name means
+    tmp/NAME/                       a build in progress
+
+Everything is finished below tmp/ and renamed into place, so that readers see all of it or nothing. Writers of
+one image hold its lock (`image.scratch`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from provisioner.config.paths import Paths
+from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError
+from provisioner.host.files import digest_of, sync_directory, write_atomically
+from provisioner.image import scratch
+from provisioner.model.catalogue import Catalogue
+from provisioner.model.image import Artifact, Generation, is_digest
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_PRIVATE = ("trees", "manifests", "tmp", "locks", "logs")
+
+
+def prepare(paths: Paths) -> None:
+    """Make the folders of the store: readable for the daemon, but for what only root may see."""
+    paths.images.mkdir(parents=True, exist_ok=True)
+    paths.images.chmod(0o755)
+    for name in ("artifacts", "artifacts/sha256", "images", *_PRIVATE):
+        folder = paths.images / name
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o700 if name in _PRIVATE else 0o755)
+
+
+def check_name(name: str) -> str:
+    """The name of an image; ProvisionerError when it cannot be one."""
+    if _NAME.fullmatch(name) is None:
+        hint = "use lower-case letters, digits, dots and dashes, such as rocky-9"
+        raise ProvisionerError(f"{name!r} cannot be the name of an image", hint=hint)
+    return name
+
+
+def artifact_path(paths: Paths, digest: str) -> Path:
+    """Where the artifact with a digest (`sha256:...`) lies, or would lie."""
+    return paths.images / "artifacts" / "sha256" / _hex(digest)
+
+
+def tree_path(paths: Paths, tree: str) -> Path:
+    """Where the tree with a digest lies, or would lie."""
+    return paths.images / "trees" / _hex(tree)
+
+
+def manifest_path(paths: Paths, tree: str) -> Path:
+    """Where the list of a tree lies, or would lie."""
+    return paths.images / "manifests" / _hex(tree)
+
+
+def add_artifact(paths: Paths, file: Path) -> Artifact:
+    """Move a finished file into the store under the digest of its content."""
+    digest, size = digest_of(file), file.stat().st_size
+    place = artifact_path(paths, digest)
+    # The file that is there already may have been damaged since; the new one has just been read.
+    _settle(file, place, mode=0o644)
+    return Artifact(digest=digest, size=size)
+
+
+def add_tree(paths: Paths, tree: str, *, folder: Path, manifest: Path) -> None:
+    """Move an unpacked root and its list into the store; a tree that is there already stays."""
+    _settle(manifest, manifest_path(paths, tree), mode=0o600)
+    place = tree_path(paths, tree)
+    if place.exists():
+        scratch.remove(folder)
+        return
+    folder.rename(place)
+    sync_directory(place.parent)
+
+
+def publish(paths: Paths, generation: Generation) -> Generation:
+    """Record a generation under the next free number and make it the current one."""
+    folder = paths.images / "images" / generation.image
+    for each in (folder, folder / "generations"):
+        each.mkdir(exist_ok=True)
+        each.chmod(0o755)
+    numbers = [int(file.stem) for file in (folder / "generations").glob("[0-9]*.json")]
+    numbered = generation.model_copy(update={"number": max(numbers, default=0) + 1})
+    record = numbered.model_dump_json(indent=2).encode() + b"\n"
+    write_atomically(folder / "generations" / f"{numbered.number}.json", record)
+    write_atomically(folder / "current", b"%d\n" % numbered.number)
+    return numbered
+
+
+def catalogue(paths: Paths) -> Catalogue:
+    """All images, their generations and current numbers. IntegrityError for a record that cannot be read."""
+    generations: dict[str, dict[int, Generation]] = {}
+    current: dict[str, int] = {}
+    for folder in sorted((paths.images / "images").glob("*/")):
+        records = [_record(file) for file in (folder / "generations").glob("[0-9]*.json")]
+        if records:
+            generations[folder.name] = {each.number: each for each in sorted(records, key=lambda one: one.number)}
+            current |= _current(folder)
+    return Catalogue(generations, current)
+
+
+def find(paths: Paths, reference: str) -> Generation:
+    """The generation that `NAME`, `NAME@NUMBER` or `NAME@sha256:TREE` means; NotFoundError when there is none."""
+    known = catalogue(paths)
+    try:
+        found = known.find(reference)
+    except ValueError:
+        found = None
+    if found is None:
+        names = ", ".join(sorted(known.generations)) or "none yet"
+        raise NotFoundError(f"there is no image {reference}", hint=f"prov image list; images: {names}")
+    return found
+
+
+def _record(file: Path) -> Generation:
+    try:
+        return Generation.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        hint = "restore the file from a backup, or remove it to forget the generation"
+        raise IntegrityError(
+            f"{file} is no record of a generation: {error.errors()[0]['msg']}", hint=hint
+        ) from None
+
+
+def _current(folder: Path) -> dict[str, int]:
+    """The image's current number by its name; nothing when its first publication was cut short."""
+    file = folder / "current"
+    try:
+        return {folder.name: int(file.read_text())}
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        hint = f"write the number of a generation in {folder / 'generations'} into it"
+        raise IntegrityError(f"{file} does not hold the number of a generation", hint=hint) from None
+
+
+def _settle(file: Path, place: Path, *, mode: int) -> None:
+    with file.open("rb") as stream:
+        os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
+    file.replace(place)
+    sync_directory(place.parent)
+
+
+def _hex(digest: str) -> str:
+    if not is_digest(digest):
+        raise ProvisionerError(f"{digest!r} is no digest: expected sha256: and 64 hexadecimal digits")
+    return digest.removeprefix("sha256:")

@@ -1,0 +1,120 @@
+"""A virtual machine as a value, and the QEMU command that runs it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from provisioner.model.address import MacAddress
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}", re.IGNORECASE)
+
+# Below the folder of the machine, in which QEMU runs: a path to a Unix socket must be shorter than 108 bytes.
+SERIAL_FILE = "serial.raw"
+CONTROL_SOCKET = "qmp.sock"
+VARIABLES_FILE = "vars.fd"
+
+OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+
+class MachineFirmware(StrEnum):
+    """What the machine starts with: SeaBIOS and QEMU's iPXE ROM, or OVMF with its own network boot."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class Accelerator(StrEnum):
+    """How QEMU runs the guest's instructions."""
+
+    TCG = "tcg"
+    KVM = "kvm"
+
+    def options(self) -> list[str]:
+        """Accelerator and processor model."""
+        match self:
+            case Accelerator.TCG:
+                # Nehalem is x86-64-v2, what EL9 needs; anything newer costs time to emulate.
+                return ["-accel", "tcg,thread=multi", "-cpu", "Nehalem"]
+            case Accelerator.KVM:
+                return ["-accel", "kvm", "-cpu", "host"]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectBoot:
+    """A kernel and an initramfs that QEMU starts without any firmware's network boot."""
+
+    kernel: Path
+    initrd: Path
+    append: str
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualMachine:
+    """One node of a lab; `memory` in MiB. Its tap device must exist before it starts."""
+
+    name: str
+    mac: MacAddress
+    tap: str = "tap0"
+    firmware: MachineFirmware = MachineFirmware.BIOS
+    memory: int = 1536
+    direct: DirectBoot | None = None
+
+    def __post_init__(self) -> None:
+        # QEMU reads commas and equals signs in the name as options of its own.
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is not the name of a machine: letters, digits, '-' and '.'")
+
+    @property
+    def uuid(self) -> str:
+        """The same at every boot: it ends with the MAC."""
+        return f"00000000-0000-4000-8000-{self.mac.octets.hex()}"
+
+    def command(self, accelerator: Accelerator = Accelerator.TCG) -> list[str]:
+        """The QEMU command, to be run in the folder of the machine."""
+        return [
+            "qemu-system-x86_64",
+            *("-name", self.name),
+            # Without graphics SeaBIOS and iPXE talk on the serial line.
+            *("-machine", "q35,graphics=off" if self.firmware is MachineFirmware.BIOS else "q35"),
+            *accelerator.options(),
+            *("-smp", "1", "-m", str(self.memory)),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none"),
+            *("-serial", f"file:{SERIAL_FILE}"),
+            *("-qmp", f"unix:{CONTROL_SOCKET},server=on,wait=off"),
+            *self._network(),
+            # A guest without a source of entropy waits for it.
+            *("-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"),
+            *("-uuid", self.uuid),
+            *("-smbios", f"type=1,manufacturer=Provisioner,product=Lab,serial=LAB-{self.name}"),
+            *self._firmware(),
+            *self._direct(),
+        ]
+
+    def _network(self) -> list[str]:
+        card = f"virtio-net-pci,netdev=net0,mac={self.mac},bootindex=1"
+        # With the ROM, "UEFI network boot" would be the ROM's iPXE and not the firmware's own.
+        rom = ",romfile=" if self.firmware is MachineFirmware.UEFI else ""
+        return [
+            *("-netdev", f"tap,id=net0,ifname={self.tap},script=no,downscript=no"),
+            *("-device", card + rom),
+        ]
+
+    def _firmware(self) -> list[str]:
+        if self.firmware is MachineFirmware.BIOS:
+            return []
+        return [
+            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}"),
+            *("-drive", f"if=pflash,format=raw,unit=1,file={VARIABLES_FILE}"),
+        ]
+
+    def _direct(self) -> list[str]:
+        if self.direct is None:
+            return []
+        return [
+            *("-kernel", str(self.direct.kernel), "-initrd", str(self.direct.initrd)),
+            *("-append", self.direct.append),
+        ]

@@ -1,0 +1,99 @@
+"""Hardware addresses, and addresses that count with the number of a node."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+_SEPARATORS = re.compile(r"[:.\-]")
+_HEX12 = re.compile(r"[0-9a-f]{12}")
+
+
+class MacAddress(str):
+    """An Ethernet address in its one canonical form, `52:54:00:12:34:56`.
+
+    Accepts colons, hyphens, Cisco's dotted groups and bare hexadecimal, in either case; anything else is a
+    ValueError. (Twenty-byte InfiniBand addresses are not Ethernet addresses and are refused.)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Parse any accepted spelling."""
+        digits = _SEPARATORS.sub("", text.strip().lower())
+        if not _HEX12.fullmatch(digits):
+            raise ValueError(f"{text!r} is not a MAC address; expected six bytes such as 52:54:00:12:34:56")
+        return super().__new__(cls, ":".join(digits[i : i + 2] for i in range(0, 12, 2)))
+
+    @classmethod
+    def from_bytes(cls, octets: bytes) -> Self:
+        """The address made of six octets."""
+        return cls(octets.hex())
+
+    @property
+    def octets(self) -> bytes:
+        """The six octets."""
+        return bytes.fromhex(self.replace(":", ""))
+
+    @property
+    def hyphenated(self) -> str:
+        """`52-54-00-12-34-56`: the form that needs no escaping in a URL."""
+        return self.replace(":", "-")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate from text in models; serialise as text."""
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+Address = IPv4Address | IPv6Address
+
+
+class AddressPattern(str):
+    """One address (`10.0.1.7`), or one that counts (`10.0.1.1+`).
+
+    A counting address belongs to the node with number 1; number n gets the address n - 1 further on, so no
+    node's address depends on which other nodes exist.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Check the address; ValueError says what was expected."""
+        try:
+            ip_address(text.removesuffix("+"))
+        except ValueError:
+            raise ValueError(f"{text!r} is not an address; expected 10.0.1.7, or 10.0.1.1+ to count") from None
+        return super().__new__(cls, text)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the address depends on the number of the node."""
+        return self.endswith("+")
+
+    def resolve(self, number: int | None) -> Address:
+        """The address of the node with this number (the last run of digits in its name, None without one)."""
+        base = ip_address(self.removesuffix("+"))
+        if not self.counts:
+            return base
+        if number is None:
+            raise ValueError(f"{self} counts by the node's number, but the name of the node has none")
+        return base + (number - 1)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate from text in models; serialise as text."""
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+_LAST_NUMBER = re.compile(r"(\d+)\D*$")
+
+
+def node_number(name: str) -> int | None:
+    """The number of a node: the last run of digits in its short name (`r2n017` is 17), or None."""
+    match = _LAST_NUMBER.search(name.split(".", 1)[0])
+    return int(match.group(1)) if match else None

@@ -1,0 +1,126 @@
+"""What a machine shows of itself while it boots, and what it is told to boot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from provisioner.model.address import MacAddress
+from provisioner.model.image import Generation
+from provisioner.model.resolved import ResolvedNode
+
+
+class Firmware(Enum):
+    """What runs in the machine when it asks: chooses the loader (RFC 4578 section 2.1, IANA's arch types)."""
+
+    BIOS = "bios"
+    EFI_X64 = "efi-x64"
+    EFI_ARM64 = "efi-arm64"
+    EFI_X64_HTTP = "efi-x64-http"
+    EFI_ARM64_HTTP = "efi-arm64-http"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def from_architecture(cls, code: int | None) -> Firmware:
+        """The firmware behind DHCP option 93; no option at all is an old BIOS ROM or no firmware."""
+        return _BY_ARCHITECTURE.get(code, cls.UNKNOWN)
+
+    @property
+    def boots_by_http(self) -> bool:
+        """Whether it wants a URL rather than a TFTP name."""
+        return self in {Firmware.EFI_X64_HTTP, Firmware.EFI_ARM64_HTTP}
+
+    @property
+    def loader(self) -> str | None:
+        """The file name of the loader that suits this firmware."""
+        return _LOADERS.get(self)
+
+
+_BY_ARCHITECTURE = {
+    None: Firmware.BIOS,
+    0x0000: Firmware.BIOS,
+    0x0007: Firmware.EFI_X64,
+    0x0009: Firmware.EFI_X64,
+    0x000B: Firmware.EFI_ARM64,
+    0x0010: Firmware.EFI_X64_HTTP,
+    0x0013: Firmware.EFI_ARM64_HTTP,
+}
+
+_LOADERS = {
+    Firmware.BIOS: "undionly.kpxe",
+    Firmware.EFI_X64: "snponly.efi",
+    Firmware.EFI_X64_HTTP: "snponly.efi",
+    Firmware.EFI_ARM64: "snponly-arm64.efi",
+    Firmware.EFI_ARM64_HTTP: "snponly-arm64.efi",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a machine showed of itself. Identity is the MAC alone; the rest is evidence."""
+
+    mac: MacAddress
+    firmware: Firmware = Firmware.UNKNOWN
+    runs_ipxe: bool = False
+    uuid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """The machine is this node and boots this generation."""
+
+    node: ResolvedNode
+    generation: Generation
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No node has this MAC."""
+
+    mac: MacAddress
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The machine is this node, but it cannot boot; `hint` is the command that changes that."""
+
+    node: ResolvedNode
+    reason: str
+    hint: str
+
+
+Decision = Boot | Unknown | Refused
+
+
+class TokenStage(StrEnum):
+    """The stretches of a boot, in their order; a token covers one of them."""
+
+    SCRIPT = "script"
+    STAGE1 = "stage1"
+    SYSTEM = "system"
+
+    @property
+    def lifetime(self) -> int:
+        """Seconds from issue to expiry: a slow boot fits in, a forgotten token does not live for ever."""
+        return 7 * 86400 if self is TokenStage.SYSTEM else 3600
+
+
+@dataclass(frozen=True, slots=True)
+class BootRecord:
+    """One boot. `stage` is the one that is open; times are Unix seconds.
+
+    `state` is a word for people: script, stage1, system, ready, degraded, failed or superseded.
+    """
+
+    id: str
+    node: str
+    mac: str
+    generation: str
+    revision: str
+    opened: float
+    stage: TokenStage
+    state: str
+    changed: float
+    reason: str = ""

@@ -1,0 +1,26 @@
+"""Which generations exist of which image, and which one a name means today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from provisioner.model.image import Generation
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The images of a site: generations by image name and number, and the current number of each name."""
+
+    generations: Mapping[str, Mapping[int, Generation]] = field(default_factory=dict)
+    current: Mapping[str, int] = field(default_factory=dict)
+
+    def find(self, reference: str) -> Generation | None:
+        """The generation that `NAME`, `NAME@NUMBER` or `NAME@sha256:TREE` means, or None."""
+        name, _, chosen = reference.partition("@")
+        generations = self.generations.get(name, {})
+        if not chosen:
+            return generations.get(self.current.get(name, 0))
+        if chosen.startswith("sha256:"):
+            return next((each for each in generations.values() if each.tree == chosen), None)
+        return generations.get(int(chosen))

@@ -1,0 +1,1 @@
+"""Every verb of the product as one function, for the command line and the control socket alike."""

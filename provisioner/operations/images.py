@@ -1,0 +1,69 @@
+"""Images: build, import, list and show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from provisioner.config.paths import Paths
+from provisioner.image import apt, mmdebstrap, oci, recipe, store, unpack
+from provisioner.image.build import Obtained, Outcome, build
+from provisioner.model.image import Generation, Origin
+
+Say = Callable[[str], None]
+
+
+def build_image(
+    paths: Paths, name: str, *, image: str | None = None, mirror: str | None = None, say: Say = lambda _: None
+) -> Outcome:
+    """Build the recipe with a name into the next generation of `image` (the recipe's name when None).
+
+    `mirror` is the URL of a Debian archive to use instead of this machine's own sources.
+    """
+    image = store.check_name(image or name)
+    file = recipe.find(paths, name)
+    chosen = recipe.load(file)
+    sources = apt.sources(chosen.suite, mirror=mirror)
+
+    def obtain(tree: Path) -> Obtained:
+        say(f"install {len(chosen.packages)} packages of {chosen.suite} and what they need (mmdebstrap)")
+        log = paths.images / "logs" / f"{image}.log"
+        epoch = mmdebstrap.make_tree(chosen, tree, sources=apt.write(tree.parent, sources), log=log)
+        return Obtained(Origin(kind="recipe", reference=name, digest=recipe.digest(file)), epoch)
+
+    return build(paths, image, obtain, say=say)
+
+
+def import_image(paths: Paths, source: str, name: str, *, say: Say = lambda _: None) -> Outcome:
+    """Import an OCI image layout (`oci:DIR` or `oci:DIR:TAG`) as the next generation of an image."""
+    store.check_name(name)
+    reference = oci.Reference.parse(source)
+
+    def obtain(tree: Path) -> Obtained:
+        say("verify the blobs")
+        image = oci.open_image(reference)
+        warnings = unpack.unpack(image, tree, say=say)
+        return Obtained(Origin(kind="oci", reference=source, digest=image.digest), image.created, warnings)
+
+    return build(paths, name, obtain, say=say)
+
+
+def list_images(paths: Paths) -> tuple[tuple[Generation, bool], ...]:
+    """Every generation, by image and number, and whether it is the image's current one."""
+    known = store.catalogue(paths)
+    return tuple(
+        (generation, generation.number == known.current.get(name))
+        for name, generations in known.generations.items()
+        for generation in generations.values()
+    )
+
+
+def show_image(paths: Paths, reference: str) -> Generation:
+    """The generation that `NAME`, `NAME@NUMBER` or `NAME@sha256:TREE` means."""
+    return store.find(paths, reference)
+
+
+def record(generation: Generation) -> dict[str, Any]:
+    """A generation as the data that commands and the control interface give out."""
+    return {"name": generation.name, **generation.model_dump(mode="json")}

@@ -1,0 +1,115 @@
+"""Overlays as a revision holds them: `overlays/NAME/overlay.yaml` and the files below `overlays/NAME/rootfs/`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from provisioner.archive.tree import Entry, Kind
+from provisioner.config.decode import decode_text
+from provisioner.errors import NotFoundError
+from provisioner.model.written import Written
+
+_OCTAL = re.compile(r"[0-7]{3,4}")
+TEMPLATE_SUFFIX = ".j2"
+
+
+def _octal(value: object) -> object:
+    if isinstance(value, str) and not _OCTAL.fullmatch(value):
+        raise ValueError(f'{value!r} is not a file mode; expected three or four octal digits such as "0644"')
+    return int(value, 8) if isinstance(value, str) else value
+
+
+def _inside(path: str) -> str:
+    Entry(path, Kind.FILE)
+    return path
+
+
+Mode = Annotated[int, BeforeValidator(_octal)]
+InnerPath = Annotated[str, AfterValidator(_inside)]
+
+
+class DeclaredKind(StrEnum):
+    """What a declared path is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+
+
+class Declared(Written):
+    """Owner and mode of one path; what is not declared belongs to root with 0644 (directories 0755)."""
+
+    kind: DeclaredKind = DeclaredKind.FILE
+    mode: Mode | None = None
+    uid: int = Field(default=0, ge=0)
+    gid: int = Field(default=0, ge=0)
+
+
+class OverlayFile(Written):
+    """overlay.yaml. Owner and mode come from here and never from the file system of the head node."""
+
+    description: str = ""
+    files: dict[InnerPath, Declared] = Field(default_factory=dict)
+    links: dict[InnerPath, str] = Field(default_factory=dict)
+
+
+class Content(Protocol):
+    """A file of a revision."""
+
+    @property
+    def kind(self) -> str:
+        """`file` or `symlink`."""
+
+
+class Files(Protocol):
+    """What this module needs of a revision: its files by path, and their contents."""
+
+    @property
+    def files(self) -> Mapping[str, Content]:
+        """Every file by its path (`overlays/hostname/rootfs/etc/hostname.j2`)."""
+
+    def read(self, path: str) -> bytes:
+        """The content of a file, or the target of a symlink."""
+
+
+class Overlay:
+    """One overlay of a revision."""
+
+    def __init__(self, revision: Files, name: str) -> None:
+        self.name = name
+        self._revision = revision
+        self._prefix = f"overlays/{name}/"
+        paths = [path for path in revision.files if path.startswith(self._prefix)]
+        if not paths:
+            hint = "prov overlay list shows those that exist"
+            raise NotFoundError(f"there is no overlay {name}", hint=hint)
+        root = f"{self._prefix}rootfs/"
+        self.paths = tuple(sorted(path.removeprefix(root) for path in paths if path.startswith(root)))
+        self.declared = self._declared()
+
+    def _declared(self) -> OverlayFile:
+        path = f"{self._prefix}overlay.yaml"
+        if path not in self._revision.files:
+            return OverlayFile()
+        return decode_text(self._revision.read(path).decode(), path, OverlayFile)
+
+    def label(self, path: str) -> str:
+        """The name of a file for messages."""
+        return f"{self._prefix}rootfs/{path}"
+
+    def is_symlink(self, path: str) -> bool:
+        """Whether a path of rootfs is a symlink."""
+        return self._revision.files[self.label(path)].kind == "symlink"
+
+    def read(self, path: str) -> bytes:
+        """The content of a path of rootfs, or the target of a symlink."""
+        return self._revision.read(self.label(path))
+
+
+def overlay_names(revision: Files) -> list[str]:
+    """The overlays that a revision holds."""
+    return sorted({path.split("/")[1] for path in revision.files if path.startswith("overlays/")})

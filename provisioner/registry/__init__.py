@@ -1,0 +1,1 @@
+"""Site files become one frozen, indexed snapshot; edits become text splices."""

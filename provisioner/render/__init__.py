@@ -1,0 +1,1 @@
+"""The one Jinja environment, sandboxed and strict, with an escaper for each output language."""

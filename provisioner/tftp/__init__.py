@@ -1,0 +1,1 @@
+"""The TFTP service: loaders from an explicit table."""

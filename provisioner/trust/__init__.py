@@ -1,0 +1,1 @@
+"""Site key, stage-bound tokens and derived SSH host keys."""

@@ -1,0 +1,95 @@
+"""Stage-bound tokens: what a machine may fetch, proven by the request itself.
+
+A token names node, boot, generation, revision, stage and expiry and carries an HMAC-SHA256 (RFC 2104) under
+a key derived from the site key, so any daemon of the site verifies it without state. Whether its stage is
+still open is the ledger's business (boot.ledger).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass
+
+from provisioner.errors import ProvisionerError
+from provisioner.model.boot import TokenStage
+from provisioner.trust.sitekey import SiteKey
+
+_SEPARATOR = "\x1f"
+_MAX_TEXT = 1024
+
+
+class TokenError(ProvisionerError):
+    """A token that is malformed, forged or expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says. `generation` is `NAME@NUMBER`, `expires` Unix seconds."""
+
+    node: str
+    mac: str
+    boot: str
+    generation: str
+    revision: str
+    stage: TokenStage
+    expires: int
+
+
+class TokenMint:
+    """Issues and verifies the tokens of one site."""
+
+    def __init__(self, key: SiteKey) -> None:
+        self._key = key.derive("token")
+
+    def issue(self, claims: Claims) -> str:
+        """The token of these claims: safe in a URL path and on a kernel line."""
+        fields = (
+            claims.node,
+            claims.mac,
+            claims.boot,
+            claims.generation,
+            claims.revision,
+            claims.stage.value,
+            str(claims.expires),
+        )
+        payload = _SEPARATOR.join(fields).encode()
+        return _encode(payload) + "." + _encode(self._sign(payload))
+
+    def verify(self, text: str, *, now: float) -> Claims:
+        """The claims of a genuine token that is not past its expiry; TokenError tells what is wrong with it."""
+        head, _, tail = text.partition(".")
+        if len(text) > _MAX_TEXT or not tail:
+            raise TokenError("this is not a token")
+        payload, signature = _decode(head), _decode(tail)
+        if not hmac.compare_digest(signature, self._sign(payload)):
+            raise TokenError("the token was not issued by this site, or was altered")
+        claims = _parse(payload)
+        if now > claims.expires:
+            raise TokenError(f"the token expired {now - claims.expires:.0f} s ago")
+        return claims
+
+    def _sign(self, payload: bytes) -> bytes:
+        return hmac.new(self._key, payload, hashlib.sha256).digest()
+
+
+def _parse(payload: bytes) -> Claims:
+    # Signed by this site, so the shape is ours; an older version's may differ all the same.
+    try:
+        node, mac, boot, generation, revision, stage, expires = payload.decode().split(_SEPARATOR)
+        return Claims(node, mac, boot, generation, revision, TokenStage(stage), int(expires))
+    except ValueError:
+        raise TokenError("the token has a form that this version does not know") from None
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (Base64Error, ValueError):
+        raise TokenError("this is not a token") from None

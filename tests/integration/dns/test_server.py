@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from ipaddress import IPv4Address
+
+import pytest
+from dnslib import DNSRecord
+
+from provisioner.dns.server import DnsServer, Limits
+from provisioner.errors import UnavailableError
+from provisioner.host.run import run
+from provisioner.model.snapshot import Snapshot
+from tests.support.packets import demo, interface, node, snapshot
+
+pytestmark = [pytest.mark.integration, pytest.mark.needs("dig")]
+
+HOST = "127.0.0.1"
+
+
+class Site:
+    """A site whose snapshot a test can swap."""
+
+    def __init__(self) -> None:
+        self.snapshot = demo()
+
+    def current(self) -> Snapshot:
+        return self.snapshot
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture
+async def server(site: Site) -> AsyncIterator[DnsServer]:
+    started = DnsServer(address=IPv4Address(HOST), port=0, snapshot=site.current)
+    await started.start()
+    yield started
+    await started.close()
+
+
+async def dig(server: DnsServer, *words: str) -> str:
+    base = ["dig", f"@{HOST}", "-p", str(server.port), "+tries=1", "+time=3"]
+    return await asyncio.to_thread(run, [*base, *words], timeout=10)
+
+
+@pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("n001.cluster.local",), "10.77.0.11"),
+        (("N001.CLUSTER.LOCAL", "AAAA"), "fd77::11"),
+        (("n001-eth1.cluster.local",), "10.77.0.111"),
+        (("-x", "10.77.0.11"), "n001.cluster.local."),
+        (("cluster.local", "NS"), "provisioner.cluster.local."),
+    ],
+)
+async def test_dig_gets_the_record(
+    server: DnsServer, transport: str, words: tuple[str, ...], expected: str
+) -> None:
+    assert await dig(server, "+short", transport, *words) == f"{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "soa"),
+    [
+        ("n009.cluster.local", "NXDOMAIN", True),
+        ("n002.cluster.local", "NOERROR", True),
+        ("example.org", "REFUSED", False),
+    ],
+)
+async def test_dig_reads_the_status(server: DnsServer, name: str, status: str, *, soa: bool) -> None:
+    shown = await dig(server, name, "TXT")
+
+    assert f"status: {status}" in shown
+    assert ("SOA\tprovisioner.cluster.local. hostmaster.cluster.local." in shown) is soa
+    assert "WARNING: Message has" not in shown
+
+
+async def test_dig_asks_again_by_tcp_when_the_reply_was_truncated(server: DnsServer, site: Site) -> None:
+    many = {f"net{n}": {"cidr": f"10.{n}.0.0/16", "server": f"10.{n}.0.1"} for n in range(100)}
+    site.snapshot = _with_networks(many)
+
+    shown = await dig(server, "+noedns", "provisioner.cluster.local")
+
+    assert "Truncated, retrying in TCP mode" in shown
+    assert shown.count("\tA\t10.") == 100
+
+
+def _with_networks(written: dict[str, dict[str, str]]) -> Snapshot:
+    base = demo()
+    site = base.site.model_validate({"cluster": "demo", "networks": written})
+    return Snapshot.build("2", site, [])
+
+
+async def test_an_edit_is_effective_at_the_next_question(server: DnsServer, site: Site) -> None:
+    assert await dig(server, "+short", "n500.cluster.local") == ""
+
+    site.snapshot = snapshot(node("n500", interface("eth0", "10.77.0.50/24")))
+
+    assert await dig(server, "+short", "n500.cluster.local") == "10.77.0.50\n"
+
+
+async def test_hostile_datagrams_stop_nothing(server: DnsServer) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        for size in (0, 1, 11, 12, 13, 100, 512, 513, 4000):
+            opened.sendto(os.urandom(size), (HOST, server.port))
+
+    assert await dig(server, "+short", "n001.cluster.local") == "10.77.0.11\n"
+
+
+async def test_hostile_streams_stop_nothing(server: DnsServer) -> None:
+    for data in (b"", b"\0", b"\0\0", b"\xff\xff" + os.urandom(100), b"\0\x0c" + os.urandom(12)):
+        _, writer = await asyncio.open_connection(HOST, server.port)
+        writer.write(data)
+        writer.close()
+        await writer.wait_closed()
+
+    assert await dig(server, "+short", "+tcp", "n001.cluster.local") == "10.77.0.11\n"
+
+
+async def test_idle_clients_are_sent_away_and_too_many_are_not_taken(site: Site) -> None:
+    limits = Limits(connections=2, idle_seconds=0.5)
+    server = DnsServer(address=IPv4Address(HOST), port=0, snapshot=site.current, limits=limits)
+    await server.start()
+    opened = [await asyncio.open_connection(HOST, server.port) for _ in range(3)]
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    try:
+        async with asyncio.timeout(3):
+            assert await opened[2][0].read(1) == b""
+            refused = loop.time() - start
+            assert [await reader.read(1) for reader, _ in opened[:2]] == [b"", b""]
+    finally:
+        for _, writer in opened:
+            writer.close()
+        await server.close()
+
+    assert refused < 0.4 < loop.time() - start
+
+
+async def test_a_connection_carries_a_bounded_number_of_queries(site: Site) -> None:
+    server = DnsServer(address=IPv4Address(HOST), port=0, snapshot=site.current, limits=Limits(queries=2))
+    await server.start()
+    reader, writer = await asyncio.open_connection(HOST, server.port)
+    query = bytes(DNSRecord.question("n001.cluster.local").pack())
+    writer.write((len(query).to_bytes(2, "big") + query) * 3)
+    try:
+        async with asyncio.timeout(3):
+            received = await reader.read()
+    finally:
+        writer.close()
+        await server.close()
+
+    assert received.count(bytes((10, 77, 0, 11))) == 2
+
+
+async def test_closing_with_a_client_at_the_line_may_be_repeated(server: DnsServer) -> None:
+    _, writer = await asyncio.open_connection(HOST, server.port)
+    await asyncio.sleep(0.05)
+
+    await server.close()
+    await server.close()
+
+    writer.close()
+    with pytest.raises(OSError, match=r"."):
+        await asyncio.open_connection(HOST, server.port)
+
+
+async def test_a_port_that_is_taken_is_an_error_that_names_it(server: DnsServer) -> None:
+    other = DnsServer(address=IPv4Address(HOST), port=server.port, snapshot=demo)
+
+    with pytest.raises(UnavailableError, match=f"{HOST}:{server.port}"):
+        await other.start()
+    await other.close()

@@ -1,0 +1,62 @@
+"""Roots packed and unpacked by the real tools."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from provisioner.image.codec import Codec
+from provisioner.image.squashfs import codec_of, pack
+
+pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("mksquashfs", "unsquashfs")]
+
+EPOCH = 1_700_000_000
+
+
+def make_tree(root: Path) -> Path:
+    for name in ("boot", "dev", "proc", "run", "sys", "tmp", "usr/bin", "usr/tmp"):
+        (root / name).mkdir(parents=True)
+    for name in ("boot/vmlinuz", "run/pid", "tmp/x", "usr/bin/tool", "usr/tmp/kept"):
+        (root / name).write_text(name * 100)
+    os.mknod(root / "dev/null", 0o20666, os.makedev(1, 3))
+    os.utime(root / "usr/bin/tool", (1000, 1000))
+    return root
+
+
+def contents(image: Path) -> set[str]:
+    command = ["unsquashfs", "-l", "-d", "", image]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {line.strip("/") for line in done.stdout.splitlines() if line.startswith("/")}
+
+
+@pytest.mark.parametrize("codec", list(Codec))
+def test_the_root_is_packed_with_the_codec_that_is_asked_for(tmp_path: Path, codec: Codec) -> None:
+    pack(make_tree(tmp_path / "tree"), tmp_path / "root", codec=codec, epoch=EPOCH)
+
+    assert codec_of(tmp_path / "root") is codec
+
+
+def test_what_a_node_gets_elsewhere_is_left_out_and_the_folders_stay(tmp_path: Path) -> None:
+    pack(make_tree(tmp_path / "tree"), tmp_path / "root", codec=Codec.ZSTD, epoch=EPOCH)
+
+    folders = {"boot", "dev", "proc", "run", "sys", "tmp", "usr", "usr/bin", "usr/tmp"}
+    assert contents(tmp_path / "root") - {""} == folders | {"usr/bin/tool", "usr/tmp/kept"}
+
+
+def test_the_same_content_gives_the_same_bytes_whenever_it_was_made(tmp_path: Path) -> None:
+    for name, time in (("one", EPOCH + 10), ("two", EPOCH + 999)):
+        tree = make_tree(tmp_path / name)
+        for path in (tree, *(each for each in tree.rglob("*") if each.name != "tool")):
+            os.utime(path, (time, time))
+        pack(tree, tmp_path / f"{name}.img", codec=Codec.ZSTD, epoch=EPOCH)
+
+    assert (tmp_path / "one.img").read_bytes() == (tmp_path / "two.img").read_bytes()
+
+
+def test_another_file_system_has_no_codec(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"hsqs" + bytes(100))
+
+    assert codec_of(tmp_path / "file") is None

@@ -1,0 +1,69 @@
+"""The cpio writer, read back by an independent few lines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.archive import cpio
+from provisioner.archive.tree import Entry, Kind, with_parents
+
+
+def read(archive: bytes) -> list[tuple[str, int, int, int, bytes]]:
+    """Name, mode, uid, gid and content of every member (buffer-format.rst)."""
+    found: list[tuple[str, int, int, int, bytes]] = []
+    at = 0
+    while True:
+        assert archive[at : at + 6] == b"070701"
+        fields = [int(archive[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]
+        name_at = at + 110
+        name = archive[name_at : name_at + fields[11] - 1].decode("utf-8", "surrogateescape")
+        data_at = (name_at + fields[11] + 3) & ~3
+        if name == "TRAILER!!!":
+            return found
+        found.append((name, fields[1], fields[2], fields[3], archive[data_at : data_at + fields[6]]))
+        at = (data_at + fields[6] + 3) & ~3
+
+
+paths = st.lists(st.from_regex(r"[a-z0-9_.-]*[a-z0-9]", fullmatch=True), min_size=1, max_size=4).map("/".join)
+entries = st.builds(
+    Entry,
+    path=paths.filter(
+        lambda path: ".." not in path.split("/") and not path.startswith("./") and "/./" not in path
+    ),
+    kind=st.just(Kind.FILE),
+    content=st.binary(max_size=70),
+    mode=st.integers(0, 0o7777),
+    uid=st.integers(0, 0xFFFFFFFF),
+    gid=st.integers(0, 0xFFFFFFFF),
+)
+
+
+@given(st.lists(entries, max_size=6))
+def test_what_is_packed_reads_back_the_same(chosen: list[Entry]) -> None:
+    assert read(cpio.pack(chosen)) == [
+        (each.path, each.kind.value | each.mode, each.uid, each.gid, each.content) for each in chosen
+    ]
+
+
+def test_the_same_entries_give_the_same_bytes() -> None:
+    chosen = [Entry("a", Kind.FILE, b"x"), Entry("b", Kind.SYMLINK, b"a", mode=0o777)]
+
+    assert cpio.pack(chosen) == cpio.pack(list(chosen))
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a\0b", "a/"])
+def test_a_path_that_is_not_plainly_inside_the_tree_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="not a relative path inside the tree"):
+        Entry(path, Kind.FILE)
+
+
+def test_parents_come_before_what_they_hold() -> None:
+    found = with_parents([Entry("etc/ssh/key", Kind.FILE), Entry("etc", Kind.DIRECTORY, mode=0o700)])
+
+    assert [(each.path, each.mode) for each in found] == [
+        ("etc", 0o700),
+        ("etc/ssh", 0o755),
+        ("etc/ssh/key", 0o644),
+    ]

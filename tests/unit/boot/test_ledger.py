@@ -1,0 +1,79 @@
+"""Boots under way: fixed generation and revision, stages that only go forward."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provisioner.boot.ledger import RETRY_WINDOW, Ledger
+from provisioner.model.boot import BootRecord, TokenStage
+from provisioner.trust.token import Claims
+from tests.support.resolved import MAC1, REVISION
+
+
+def opened(ledger: Ledger, now: float, *, revision: str = REVISION) -> BootRecord:
+    return ledger.open(node="n001", mac=MAC1, generation="debian-12@1", revision=revision, now=now)
+
+
+def claims(record: BootRecord, stage: TokenStage = TokenStage.STAGE1) -> Claims:
+    return Claims(record.node, record.mac, record.id, record.generation, record.revision, stage, 5000)
+
+
+def test_a_machine_that_asks_again_at_once_goes_on_with_the_same_boot() -> None:
+    ledger = Ledger(lambda _: None)
+
+    assert opened(ledger, 100.0) == opened(ledger, 100.0 + RETRY_WINDOW - 1)
+
+
+def test_a_machine_that_asks_again_later_begins_a_new_boot() -> None:
+    ledger = Ledger(lambda _: None)
+
+    assert opened(ledger, 100.0).id != opened(ledger, 100.0 + RETRY_WINDOW + 1).id
+
+
+def test_a_machine_that_came_further_begins_a_new_boot_however_soon() -> None:
+    ledger = Ledger(lambda _: None)
+    first = ledger.advance(opened(ledger, 100.0), TokenStage.STAGE1, now=101.0)
+
+    assert opened(ledger, 102.0).id != first.id
+
+
+def test_a_new_revision_is_a_new_boot_so_that_no_boot_ever_mixes_two() -> None:
+    ledger = Ledger(lambda _: None)
+
+    assert opened(ledger, 100.0).id != opened(ledger, 101.0, revision="cd" * 32).id
+
+
+def test_a_new_boot_ends_the_one_before() -> None:
+    saved: list[BootRecord] = []
+    ledger = Ledger(saved.append)
+    first = opened(ledger, 100.0)
+
+    opened(ledger, 500.0)
+
+    assert replace(first, state="superseded") in saved
+    assert ledger.find(claims(first)) is None
+
+
+def test_stages_only_go_forward() -> None:
+    ledger = Ledger(lambda _: None)
+    record = ledger.advance(opened(ledger, 100.0), TokenStage.SYSTEM, now=101.0)
+
+    assert ledger.advance(record, TokenStage.STAGE1, now=102.0).stage is TokenStage.SYSTEM
+
+
+def test_a_boot_that_was_never_written_down_is_adopted_from_its_token() -> None:
+    record = opened(Ledger(lambda _: None), 100.0)
+    restarted = Ledger(lambda _: None)
+
+    adopted = restarted.find(claims(record))
+
+    assert adopted is not None
+    assert (adopted.id, adopted.generation, adopted.revision) == (record.id, record.generation, record.revision)
+    assert adopted.stage is TokenStage.STAGE1
+
+
+def test_a_restarted_daemon_goes_on_with_the_boots_that_it_wrote_down() -> None:
+    saved: list[BootRecord] = []
+    record = opened(Ledger(saved.append), 100.0)
+
+    assert Ledger(lambda _: None, saved).find(claims(record)) == record

@@ -1,0 +1,56 @@
+"""What a machine boots, and why."""
+
+from __future__ import annotations
+
+from provisioner.boot.policy import decide
+from provisioner.model.address import MacAddress
+from provisioner.model.boot import Boot, Machine, Refused, Unknown
+from provisioner.model.catalogue import Catalogue
+from tests.support import resolved
+
+
+def test_a_known_machine_boots_the_current_generation_of_its_image() -> None:
+    decision = decide(resolved.snapshot(), resolved.catalogue(1, 2), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Boot)
+    assert decision.generation.name == "debian-12@2"
+    assert decision.reason == "n001 boots debian-12@2 (image set at groups.d/compute.yaml:3 (group compute))"
+
+
+def test_a_node_that_names_a_generation_keeps_to_it() -> None:
+    snapshot = resolved.snapshot(resolved.node(image="debian-12@1"))
+
+    decision = decide(snapshot, resolved.catalogue(1, 2), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Boot)
+    assert decision.generation.number == 1
+
+
+def test_a_machine_that_no_node_describes_is_unknown() -> None:
+    decision = decide(resolved.snapshot(), resolved.catalogue(), Machine(MacAddress("02:00:00:00:00:99")))
+
+    assert isinstance(decision, Unknown)
+    assert decision.reason == "no node has the MAC 02:00:00:00:00:99"
+
+
+def test_a_node_without_an_image_is_refused_with_the_command_that_gives_it_one() -> None:
+    decision = decide(resolved.snapshot(resolved.node(image=None)), resolved.catalogue(), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Refused)
+    assert decision.hint == "prov node set n001 --image NAME"
+
+
+def test_a_node_whose_image_is_gone_is_refused() -> None:
+    decision = decide(resolved.snapshot(), Catalogue(), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Refused)
+    assert decision.reason == "the image debian-12 of n001 does not exist"
+
+
+def test_a_node_without_an_address_is_refused() -> None:
+    bare = resolved.node(interfaces=(resolved.interface(resolved.MAC1, 1).model_copy(update={"ip": None}),))
+
+    decision = decide(resolved.snapshot(bare), resolved.catalogue(), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Refused)
+    assert "address" in decision.reason

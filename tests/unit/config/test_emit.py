@@ -1,0 +1,69 @@
+"""Data as YAML."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.config import emit
+from provisioner.config.emit import Writable
+from provisioner.config.marked import parse, plain
+
+texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    [
+        "52:54:00:00:00:01",
+        "no",
+        "010",
+        "1.5",
+        "0x1f",
+        "10.0.1.1+",
+        "n[001-004]",
+        "~",
+        "<<",
+        "=",
+        ".inf",
+        "1_0",
+        "2024-01-01",
+    ]
+)
+values = st.recursive(
+    texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("text", ["debian-12", "10.0.1.7", "10.0.1.1+", "10.0.0.0/16", "n001", "cluster.local"])
+def test_what_no_reader_misunderstands_is_written_plain(text: str) -> None:
+    assert emit.scalar(text) == text
+
+
+@pytest.mark.parametrize("text", ["52:54:00:00:00:01", "no", "on", "12", "1.5", "", "a b", "a,b", "~", "fd00::1"])
+def test_what_a_reader_could_misunderstand_is_quoted(text: str) -> None:
+    assert emit.scalar(text) == f'"{text}"'
+
+
+def test_a_node_set_is_a_plain_key_of_a_block_only() -> None:
+    assert emit.key("n[001-004]") == "n[001-004]"
+    assert emit.flow({"n[1-2]": "a"}) == '{"n[1-2]": a}'
+
+
+@given(values)
+def test_our_parser_reads_back_what_was_written(value: Writable) -> None:
+    for text in (f"a: {emit.flow(value)}\n", emit.block({"a": value})):
+        document = parse("f", text)
+        assert not document.problems
+        assert plain(document.root) == {"a": value}
+
+
+@given(values)
+def test_another_reader_understands_the_same(value: Writable) -> None:
+    assert yaml.safe_load(emit.block({"a": value})) == {"a": value}
+
+
+def test_a_block_shows_lists_of_records_in_lines() -> None:
+    rows: list[Writable] = [{"name": "n1", "n": 1, "on": True, "none": None}, {"name": "n2", "groups": []}]
+
+    assert emit.block(rows) == '- name: n1\n  "n": 1\n  "on": true\n  none: null\n- name: n2\n  groups: []\n'

@@ -1,0 +1,88 @@
+"""The events file: what goes in comes out, joined to the boot it belongs to."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from provisioner.events.history import History
+from provisioner.events.store import JOIN_WINDOW, EventStore
+from provisioner.model.boot import BootRecord, TokenStage
+from provisioner.model.event import Event, Level, Stage
+from tests.support.resolved import MAC1, REVISION
+
+BOOT = BootRecord("b1", "n001", MAC1, "debian-12@1", REVISION, 1000.0, TokenStage.SCRIPT, "script", 1000.0)
+
+
+def dhcp(time: float, *, stage: Stage = Stage.DHCP, mac: str = MAC1) -> Event:
+    return Event(time, stage, f"{stage}.x", "message", mac=mac, data={"a": 1})
+
+
+def test_events_are_read_back_as_they_were_recorded(tmp_path: Path) -> None:
+    event = Event(
+        5.0, Stage.IMAGE, "root.sent", "m", Level.WARNING, MAC1, "n001", "b1", "10.0.1.1", 74, 1.5, {"k": "v"}
+    )
+    store = EventStore(tmp_path / "events.sqlite")
+    store.record(event)
+    store.close()
+
+    assert History(tmp_path / "events.sqlite").timeline("b1") == [event]
+
+
+def test_what_a_machine_did_before_its_script_belongs_to_the_boot(tmp_path: Path) -> None:
+    store = EventStore(tmp_path / "events.sqlite")
+    store.record(dhcp(999.0))
+    store.record(dhcp(999.5, stage=Stage.LOADER))
+    store.save_boot(BOOT)
+    store.close()
+
+    assert [event.time for event in History(tmp_path / "events.sqlite").timeline("b1")] == [999.0, 999.5]
+
+
+def test_events_of_another_machine_or_another_time_do_not(tmp_path: Path) -> None:
+    store = EventStore(tmp_path / "events.sqlite")
+    store.record(dhcp(1000.0 - JOIN_WINDOW - 1))
+    store.record(dhcp(999.0, mac="02:00:00:00:00:01"))
+    store.record(dhcp(1005.0))
+    store.save_boot(BOOT)
+    store.close()
+
+    assert History(tmp_path / "events.sqlite").timeline("b1") == []
+
+
+def test_everything_recorded_before_a_flush_can_be_read_after_it(tmp_path: Path) -> None:
+    store = EventStore(tmp_path / "events.sqlite")
+    done = threading.Event()
+    for number in range(3000):
+        store.record(Event(float(number), Stage.SITE, "x", "m", boot="b1"))
+    store.flushed(done.set)
+
+    assert done.wait(10)
+    assert len(History(tmp_path / "events.sqlite").timeline("b1")) == 3000
+    store.close()
+
+
+def test_a_site_that_never_ran_a_daemon_has_no_history(tmp_path: Path) -> None:
+    assert History(tmp_path / "events.sqlite").latest_boots() == {}
+
+
+def test_the_newest_boot_of_a_node_is_the_one_that_opened_last(tmp_path: Path) -> None:
+    store = EventStore(tmp_path / "events.sqlite")
+    store.save_boot(BOOT)
+    store.save_boot(
+        BootRecord("b2", "n001", MAC1, "debian-12@2", REVISION, 2000.0, TokenStage.SYSTEM, "ready", 2030.0)
+    )
+    store.close()
+    history = History(tmp_path / "events.sqlite")
+
+    assert history.latest_boots()["n001"].id == "b2"
+    assert [boot.id for boot in history.boots("n001")] == ["b2", "b1"]
+
+
+def test_the_last_report_of_a_node_replaces_the_one_before(tmp_path: Path) -> None:
+    store = EventStore(tmp_path / "events.sqlite")
+    store.save_report("n001", "b1", 1.0, {"state": "starting"})
+    store.save_report("n001", "b1", 2.0, {"state": "running"})
+    store.close()
+
+    assert History(tmp_path / "events.sqlite").reports()["n001"].facts == {"state": "running"}

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.lab.machine import Accelerator, DirectBoot, MachineFirmware, VirtualMachine
+from provisioner.model.address import MacAddress
+from tests.support.golden import Golden
+
+MAC = MacAddress("52:54:00:00:00:01")
+DIRECT = DirectBoot(Path("/boot/vmlinuz"), Path("/tmp/initrd"), "console=ttyS0 quiet")
+
+
+@pytest.mark.parametrize(
+    ("name", "machine"),
+    [
+        ("bios", VirtualMachine("n001", MAC)),
+        ("uefi", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.UEFI)),
+        ("direct", VirtualMachine("n001", MAC, memory=512, direct=DIRECT)),
+    ],
+    ids=["bios", "uefi", "direct"],
+)
+def test_the_command_of_a_machine(name: str, machine: VirtualMachine, golden: Golden) -> None:
+    golden(f"lab/{name}.txt", "\n".join(machine.command()) + "\n")
+
+
+def test_a_uefi_machine_has_no_rom_so_that_its_own_firmware_boots() -> None:
+    words = VirtualMachine("n001", MAC, firmware=MachineFirmware.UEFI).command()
+
+    assert f"virtio-net-pci,netdev=net0,mac={MAC},bootindex=1,romfile=" in words
+
+
+def test_an_accelerated_machine_gets_the_processor_of_the_host() -> None:
+    words = VirtualMachine("n001", MAC).command(Accelerator.KVM)
+
+    assert words[words.index("-accel") + 1 :][:3] == ["kvm", "-cpu", "host"]
+
+
+def test_no_two_machines_share_a_uuid() -> None:
+    other = MacAddress("52:54:00:00:00:02")
+
+    assert VirtualMachine("a", MAC).uuid != VirtualMachine("a", other).uuid
+
+
+@pytest.mark.parametrize("name", ["", "n001,debug-threads=on", "a=b", "../n001", "-n"])
+def test_a_name_that_qemu_could_read_as_an_option_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of a machine"):
+        VirtualMachine(name, MAC)

@@ -1,0 +1,100 @@
+"""Names that mean nothing, and things taken twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.site import catalogue_of, examined
+
+
+def mistakes(files: dict[str, str]) -> list[tuple[str, str]]:
+    problems = examined(files, catalogue_of("debian-12")).problems
+    return [(f"{each.file}:{each.line}:{each.column}", each.message) for each in problems]
+
+
+@pytest.mark.parametrize(
+    ("entry", "column", "message", "hint"),
+    [
+        (
+            "groups: [comptue]",
+            21,
+            "unknown group 'comptue'",
+            "did you mean 'compute'? else: prov group add comptue",
+        ),
+        ("groups: [xyz]", 21, "unknown group 'xyz'", "prov group add xyz"),
+        ("image: rocky-9", 19, "unknown image 'rocky-9'", "there is debian-12, or prov image build rocky-9"),
+        ("image: debian-12@7", 19, "the image 'debian-12' has no generation 7", "prov image show debian-12"),
+        ("overlays: {system: [a]}", 32, "unknown overlay 'a'", "there is agent, hostname, hosts, network, ssh"),
+        ("overlays: {runtime: [a]}", 33, "unknown overlay 'a'", "there is agent, hostname, hosts, network, ssh"),
+        ("script: x", 20, "unknown boot script 'x'", "there is boot"),
+        ("interfaces: {e: {network: x}}", 38, "unknown network 'x'", "there is provision"),
+    ],
+)
+def test_a_name_that_means_nothing_is_reported_where_it_is_written(
+    entry: str, column: int, message: str, hint: str
+) -> None:
+    files = {"groups.d/g.yaml": "groups: {compute: }\n", "nodes.d/n.yaml": f"nodes:\n  n[1-9]: {{{entry}}}\n"}
+
+    (problem,) = examined(files, catalogue_of("debian-12")).problems
+
+    assert (problem.line, problem.column, problem.message, problem.hint) == (2, column, message, hint)
+
+
+def test_groups_are_checked_even_when_no_node_is_in_them() -> None:
+    assert mistakes({"groups.d/g.yaml": "groups:\n  g: {image: x}\n"}) == [
+        ("groups.d/g.yaml:2:14", "unknown image 'x'")
+    ]
+
+
+def test_a_group_with_a_mistake_in_it_is_known_all_the_same() -> None:
+    files = {"groups.d/g.yaml": "groups: {g: []}\n", "nodes.d/n.yaml": "nodes: {n1: {groups: [g]}}\n"}
+
+    assert [message for _, message in mistakes(files)] == ["expected a mapping, found a list"]
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [("mac: '52:54:00:00:00:0a'", "the MAC 52:54:00:00:00:0a"), ("ip: 10.0.1.1", "the address 10.0.1.1")],
+)
+def test_what_two_nodes_share_is_reported_once_and_names_both_places(written: str, what: str) -> None:
+    files = {
+        "nodes.d/a.yaml": f"nodes: {{n1: {{interfaces: {{eth0: {{{written}}}}}}}}}\n",
+        "nodes.d/b.yaml": f"nodes: {{'n[2-5]': {{interfaces: {{eth1: {{{written}}}}}}}}}\n",
+    }
+
+    ((place, message),) = mistakes(files)
+
+    assert place.startswith("nodes.d/b.yaml:1:")
+    assert message == f"{what} of n2 belongs to n1 already (eth0, nodes.d/a.yaml:1)"
+
+
+def test_two_interfaces_of_one_node_cannot_share_an_address() -> None:
+    files = {"nodes.d/a.yaml": "nodes: {n1: {interfaces: {a: {ip: 10.0.1.1}, b: {ip: 10.0.1.1}}}}\n"}
+
+    assert [message for _, message in mistakes(files)] == [
+        "the address 10.0.1.1 of n1 belongs to n1 already (a, nodes.d/a.yaml:1)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("server: 10.1.0.1", "the server 10.1.0.1 is outside the network"),
+        ("gateway: 10.1.0.1", "the gateway 10.1.0.1 is outside the network"),
+        ("pool: 10.0.9.1-10.1.0.1", "the pool 10.0.9.1-10.1.0.1 is outside the network"),
+        (
+            "server: 10.0.9.5, pool: 10.0.9.1-10.0.9.9",
+            "the pool 10.0.9.1-10.0.9.9 holds the server's address 10.0.9.5",
+        ),
+    ],
+)
+def test_the_parts_of_a_network_must_fit_together(keys: str, message: str) -> None:
+    site = f"cluster: c\nnetworks:\n  p: {{cidr: 10.0.0.0/16, {keys}}}\n"
+
+    assert [each for _, each in mistakes({"provisioner.yaml": site})] == [message]
+
+
+def test_networks_cannot_overlap() -> None:
+    site = "cluster: c\nnetworks:\n  p: {cidr: 10.0.0.0/16}\n  q: {cidr: 10.0.4.0/24}\n"
+
+    assert mistakes({"provisioner.yaml": site}) == [("provisioner.yaml:4:13", "the networks p and q overlap")]

@@ -1,0 +1,89 @@
+"""The template environment: strict, bounded, and closed to the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.render.environment import Renderer, RenderError
+from provisioner.render.escape import Multiline
+from tests.support import resolved
+
+RENDERER = Renderer()
+
+
+def render(source: str, **context: object) -> str:
+    return RENDERER.text("overlays/x/rootfs/f.j2", source, context)
+
+
+def test_an_undefined_variable_is_an_error_with_overlay_file_and_line() -> None:
+    with pytest.raises(RenderError, match=r"overlays/x/rootfs/f\.j2:2: 'nothing' is undefined"):
+        render("first\n{{ nothing }}\n")
+
+
+def test_an_undefined_field_is_an_error_too() -> None:
+    with pytest.raises(RenderError, match="has no attribute 'colour'"):
+        render("{{ node.colour }}", node=resolved.node())
+
+
+def test_a_syntax_error_names_its_line() -> None:
+    with pytest.raises(RenderError, match=r"f\.j2:3: "):
+        render("\n\n{% if %}")
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\x00b", "a\u2028b", "a\x1b[2J"])
+def test_a_value_cannot_add_a_line_or_a_control_character(value: str) -> None:
+    with pytest.raises(RenderError, match="line break or control character"):
+        render("key = {{ value }}", value=value)
+
+
+def test_text_made_by_this_program_may_hold_lines() -> None:
+    assert render("{{ key }}", key=Multiline("a\nb")) == "a\nb"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ node.__init__.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os }}",
+        "{{ node.model_copy.__func__.__globals__ }}",
+        "{{ '{0.__class__}'.format(node) }}",
+        "{% include '/etc/passwd' %}",
+        "{% import 'os' as os %}",
+    ],
+)
+def test_a_template_cannot_leave_the_sandbox(source: str) -> None:
+    with pytest.raises(RenderError):
+        render(source, node=resolved.node())
+
+
+def test_a_template_cannot_change_what_it_is_given() -> None:
+    with pytest.raises(RenderError):
+        render("{{ items.append(1) }}", items=[])
+
+
+def test_output_without_end_is_cut_off() -> None:
+    source = "{% for a in range(90000) %}{% for b in range(90000) %}xxxxxxxxxxxxxxxx{% endfor %}{% endfor %}"
+    with pytest.raises(RenderError, match="larger than 16 MiB"):
+        render(source)
+
+
+def test_a_template_without_file_marks_makes_the_file_that_it_is_named_after() -> None:
+    assert RENDERER.files("etc/motd", "t", "hello {{ who }}\n", {"who": "you"}) == {"etc/motd": "hello you\n"}
+
+
+def test_one_template_makes_several_files() -> None:
+    source = "{% for n in names %}\n{{ file('etc/' ~ n) }}\nname={{ n }}\n{% endfor %}\n"
+
+    assert RENDERER.files("x", "t", source, {"names": ["a", "b"]}) == {"etc/a": "name=a\n", "etc/b": "name=b\n"}
+
+
+def test_a_template_that_opens_no_file_makes_none() -> None:
+    source = "{% for n in names %}\n{{ file('etc/' ~ n) }}\nname={{ n }}\n{% endfor %}\n"
+
+    assert RENDERER.files("x", "t", source, {"names": []}) == {}
+
+
+def test_text_before_the_first_file_is_an_error() -> None:
+    with pytest.raises(RenderError, match="text before the first file"):
+        RENDERER.files("x", "t", "lost {{ file('a') }}\nkept", {})

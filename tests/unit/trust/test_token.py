@@ -1,0 +1,56 @@
+"""Tokens: only what this site issued, unaltered and in time, is accepted."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.model.boot import TokenStage
+from provisioner.trust.sitekey import SiteKey
+from provisioner.trust.token import Claims, TokenError, TokenMint
+
+CLAIMS = Claims("n001", "52:54:00:00:00:01", "ab" * 8, "debian-12@1", "cd" * 32, TokenStage.STAGE1, 1000)
+MINT = TokenMint(SiteKey(b"k" * 32))
+
+
+def test_a_token_gives_back_what_it_was_issued_for() -> None:
+    assert MINT.verify(MINT.issue(CLAIMS), now=1000) == CLAIMS
+
+
+def test_another_daemon_with_the_same_site_key_accepts_it() -> None:
+    assert TokenMint(SiteKey(b"k" * 32)).verify(MINT.issue(CLAIMS), now=0) == CLAIMS
+
+
+def test_a_daemon_of_another_site_refuses_it() -> None:
+    with pytest.raises(TokenError, match="not issued by this site"):
+        TokenMint(SiteKey(b"x" * 32)).verify(MINT.issue(CLAIMS), now=0)
+
+
+def test_a_token_is_refused_one_second_after_its_expiry() -> None:
+    with pytest.raises(TokenError, match="expired 1 s ago"):
+        MINT.verify(MINT.issue(CLAIMS), now=1001)
+
+
+def test_a_changed_claim_breaks_the_signature() -> None:
+    head, tail = MINT.issue(CLAIMS).split(".")
+    payload = urlsafe_b64decode(head + "=" * (-len(head) % 4)).replace(b"n001", b"n002")
+    forged = urlsafe_b64encode(payload).rstrip(b"=").decode()
+
+    with pytest.raises(TokenError, match="altered"):
+        MINT.verify(f"{forged}.{tail}", now=0)
+
+
+def test_a_token_fits_in_a_kernel_line_and_needs_no_escaping_in_a_url() -> None:
+    token = MINT.issue(CLAIMS)
+
+    assert len(token) < 300
+    assert set(token) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+@given(st.text(max_size=2000))
+def test_any_other_text_is_refused_and_nothing_else_happens(text: str) -> None:
+    with pytest.raises(TokenError):
+        MINT.verify(text, now=0)
