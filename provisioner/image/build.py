@@ -10,7 +10,7 @@ from pathlib import Path
 
 from provisioner.config.paths import Paths
 from provisioner.errors import ProvisionerError
-from provisioner.image import codec, kernel, manifest, osrelease, squashfs, stage1, store, unpack
+from provisioner.image import codec, inside, kernel, manifest, osrelease, squashfs, stage1, store, unpack
 from provisioner.image.kernel import Kernel
 from provisioner.image.manifest import Manifest
 from provisioner.image.scratch import workspace
@@ -19,6 +19,7 @@ from provisioner.model.image import Artifact, Generation, Origin
 
 Say = Callable[[str], None]
 
+_INITS = ("/sbin/init", "/lib/systemd/systemd")
 _PINNED = {"kernel", "stage1", "root", "tree"}
 
 
@@ -76,12 +77,19 @@ def build(paths: Paths, name: str, obtain: Callable[[Path], Obtained], *, say: S
 
 def _bootable(tree: Path, obtained: Obtained) -> Kernel:
     kernels = kernel.find(tree)
-    missing = stage1.missing_parts(tree, kernels)
+    missing = _missing_parts(tree, kernels)
     if missing:
         message = f"{obtained.origin.reference} cannot boot: it lacks {' and '.join(missing)}"
         hint = "import an image with a kernel and systemd installed; a bare container needs both added first"
         raise ProvisionerError(message, hint=hint)
     return kernels[-1]
+
+
+def _missing_parts(tree: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
+    parts = [] if kernels else ["a kernel with its modules"]
+    if not any(inside.is_regular(inside.resolve(tree, path)) for path in _INITS):
+        parts.append("an init (/sbin/init)")
+    return tuple(parts)
 
 
 def _pack(paths: Paths, work: Path, chosen: Kernel, *, codecs: codec.Codecs, epoch: int, say: Say) -> _Packed:

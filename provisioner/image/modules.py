@@ -39,8 +39,8 @@ def copy_modules(kernel: Kernel, target: Path) -> Path:
 
 
 def copy_firmware(root: Path, target: Path) -> Path:
-    """Make `target`/firmware from a tree's firmware by hard links, links between them kept, and return it."""
-    source, folder = inside.resolve(root, "/lib/firmware"), target / "firmware"
+    """Make `target`/lib/firmware from a tree's firmware by hard links, links between them kept, and return it."""
+    source, folder = inside.resolve(root, "/lib/firmware"), target / "lib" / "firmware"
     folder.mkdir(parents=True)
     for file in _files(source):
         _link(file, folder / file.relative_to(source))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,8 @@ def workspace(paths: Paths, image: str) -> Iterator[Path]:
         folder.mkdir(parents=True)
         folder.parent.chmod(0o700)
         try:
-            yield folder
+            # A name of its own: a tool that outlives a killed build must not write into the next one.
+            yield Path(tempfile.mkdtemp(prefix="build-", dir=folder))
         finally:
             remove(folder)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from provisioner.errors import IntegrityError, NotFoundError, UnavailableError
 from provisioner.host.run import run
-from provisioner.image import inside, modules
+from provisioner.image import modules
 from provisioner.image.codec import Codec
 from provisioner.image.kernel import Kernel
 
@@ -65,8 +65,9 @@ def _run_dracut(release: str, *, base: Path, archive: Path, scratch: Path) -> No
     (scratch / "work").mkdir()
     options = ["--force", "--no-hostonly", "--no-hostonly-cmdline", "--no-early-microcode", "--reproducible"]
     options += ["--nostrip", "--nomdadmconf", "--nolvmconf", "--no-compress", "--quiet"]
-    # dracut stores its command line in the archive: relative paths keep that equal wherever it is made.
-    places = ["--kmoddir", f"lib/modules/{release}", "--fwdir", "firmware", "--tmpdir", "work"]
+    # dracut stores its command line in the archive, and firmware under the path that it is given here: relative
+    # paths keep the first equal wherever it is made, and put the second where the kernel looks.
+    places = ["--kmoddir", f"lib/modules/{release}", "--fwdir", "lib/firmware", "--tmpdir", "work"]
     configuration = ["--conf", "/dev/null", "--confdir", "conf.d"]
     choice = ["--modules", _INCLUDED, "--omit", _OMITTED]
     run(
@@ -102,11 +103,3 @@ def _compress(archive: Path, output: Path, codec: Codec) -> None:
     command = ["zstd", "-3", "-q", "-c"] if codec is Codec.ZSTD else ["gzip", "-n", "-6", "-c"]
     with output.open("wb") as stream:
         run([*command, archive], stdout=stream)
-
-
-def missing_parts(root: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
-    """What keeps a tree from booting: a kernel with modules, an init."""
-    parts = [] if kernels else ["a kernel with its modules"]
-    if not any(inside.is_regular(inside.resolve(root, path)) for path in ("/sbin/init", "/lib/systemd/systemd")):
-        parts.append("an init (/sbin/init)")
-    return tuple(parts)

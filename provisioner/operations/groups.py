@@ -7,9 +7,9 @@ from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError, ProvisionerError
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.written import Group
+from provisioner.operations.apply import apply
 from provisioner.registry import plan
 from provisioner.registry.changes import Changes
-from provisioner.registry.edit import edit
 from provisioner.registry.load import Loaded
 
 
@@ -18,7 +18,7 @@ def add_group(paths: Paths, catalogue: Catalogue, name: str, changes: Changes) -
 
     Raises ConflictError when it exists, ConfigError when the site would have a new mistake.
     """
-    return edit(paths, catalogue, lambda texts, site: plan.add_group(texts, site, name, changes.settings()))
+    return apply(paths, catalogue, lambda texts, site: plan.add_group(texts, site, name, changes.settings()))
 
 
 def set_group(paths: Paths, catalogue: Catalogue, name: str, changes: Changes) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def set_group(paths: Paths, catalogue: Catalogue, name: str, changes: Changes) -
     """
     if not changes.settings():
         raise ProvisionerError(f"nothing to set for the group {name}", hint="prov group set --help")
-    return edit(paths, catalogue, lambda texts, site: plan.set_group(texts, site, name, changes.settings()))
+    return apply(paths, catalogue, lambda texts, site: plan.set_group(texts, site, name, changes.settings()))
 
 
 def find_group(site: Loaded, name: str) -> Entry[Group]:

@@ -10,6 +10,7 @@ from provisioner.config.paths import Paths
 from provisioner.image import apt, mmdebstrap, oci, recipe, store, unpack
 from provisioner.image.build import Obtained, Outcome, build
 from provisioner.model.image import Generation, Origin
+from provisioner.operations import live
 
 Say = Callable[[str], None]
 
@@ -32,7 +33,7 @@ def build_image(
         epoch = mmdebstrap.make_tree(chosen, tree, sources=apt.write(tree.parent, sources), log=log)
         return Obtained(Origin(kind="recipe", reference=name, digest=recipe.digest(file)), epoch)
 
-    return build(paths, image, obtain, say=say)
+    return _served(paths, build(paths, image, obtain, say=say))
 
 
 def import_image(paths: Paths, source: str, name: str, *, say: Say = lambda _: None) -> Outcome:
@@ -46,7 +47,13 @@ def import_image(paths: Paths, source: str, name: str, *, say: Say = lambda _: N
         warnings = unpack.unpack(image, tree, say=say)
         return Obtained(Origin(kind="oci", reference=source, digest=image.digest), image.created, warnings)
 
-    return build(paths, name, obtain, say=say)
+    return _served(paths, build(paths, name, obtain, say=say))
+
+
+def _served(paths: Paths, outcome: Outcome) -> Outcome:
+    # A running daemon knows the new generation before the command returns.
+    live.reload(paths)
+    return outcome
 
 
 def list_images(paths: Paths) -> tuple[tuple[Generation, bool], ...]:

@@ -30,6 +30,8 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def ask(paths: Paths, method: str, route: str) -> dict[str, Any]:
     """The answer of the daemon to a control request. UnavailableError when it does not run."""
+    if not paths.control_socket.exists():
+        raise UnavailableError("the daemon does not run", hint="start it with: prov serve")
     connection = _UnixConnection(paths.control_socket)
     try:
         connection.request(method, route)

@@ -6,9 +6,10 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, NotFoundError, ProvisionerError
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
+from provisioner.operations.apply import apply
 from provisioner.registry import plan
 from provisioner.registry.changes import Changes
-from provisioner.registry.edit import edit, examine_site
+from provisioner.registry.edit import examine_site
 from provisioner.registry.load import Loaded
 
 
@@ -18,7 +19,7 @@ def add_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes
     Raises ConflictError when a node exists, ConfigError when the site would have a new mistake.
     """
     _demand_one_for_mac(nodeset, changes)
-    return edit(paths, catalogue, lambda texts, site: plan.add_nodes(texts, site, nodeset, changes.settings()))
+    return apply(paths, catalogue, lambda texts, site: plan.add_nodes(texts, site, nodeset, changes.settings()))
 
 
 def set_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def set_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes
     _demand_one_for_mac(nodeset, changes)
     if not changes.settings():
         raise ProvisionerError(f"nothing to set for {nodeset}", hint="prov node set --help")
-    return edit(paths, catalogue, lambda texts, site: plan.set_nodes(texts, site, nodeset, changes.settings()))
+    return apply(paths, catalogue, lambda texts, site: plan.set_nodes(texts, site, nodeset, changes.settings()))
 
 
 def delete_nodes(paths: Paths, catalogue: Catalogue, nodeset: str) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ def delete_nodes(paths: Paths, catalogue: Catalogue, nodeset: str) -> tuple[str,
 
     Raises NotFoundError for nodes that do not exist, ConflictError when an entry holds other nodes too.
     """
-    return edit(paths, catalogue, lambda texts, site: plan.delete_nodes(texts, site, nodeset))
+    return apply(paths, catalogue, lambda texts, site: plan.delete_nodes(texts, site, nodeset))
 
 
 def usable_site(paths: Paths, catalogue: Catalogue) -> tuple[Loaded, int]:

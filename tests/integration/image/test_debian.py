@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from provisioner.config.paths import Paths
+from provisioner.config.paths import Paths, shipped_data
 from provisioner.errors import CommandError, IntegrityError
-from provisioner.image import kernel, modules, squashfs, store
+from provisioner.image import kernel, modules, squashfs, stage1, store
 from provisioner.image.codec import Codec
 from provisioner.model.image import Generation
 from provisioner.operations.images import build_image, import_image
@@ -39,6 +40,12 @@ def built(paths: Paths) -> Generation:
 @pytest.fixture(scope="module")
 def tree(paths: Paths, built: Generation) -> Path:
     return store.tree_path(paths, built.tree)
+
+
+def names_in(packed: Path) -> list[str]:
+    content = subprocess.run(["zstd", "-dc", packed], capture_output=True, check=True).stdout
+    listed = subprocess.run(["cpio", "--list", "--quiet"], input=content, capture_output=True, check=True)
+    return listed.stdout.decode().splitlines()
 
 
 def test_the_image_is_debian_12_with_a_kernel_and_no_warning(built: Generation) -> None:
@@ -73,10 +80,7 @@ def test_the_root_is_zstd_and_complete(paths: Paths, built: Generation) -> None:
 
 
 def test_stage_1_has_what_it_needs_and_no_systemd(paths: Paths, built: Generation) -> None:
-    packed = store.artifact_path(paths, built.stage1.digest)
-    content = subprocess.run(["zstd", "-dc", packed], capture_output=True, check=True).stdout
-    listed = subprocess.run(["cpio", "--list", "--quiet"], input=content, capture_output=True, check=True).stdout
-    names = listed.decode().splitlines()
+    names = names_in(store.artifact_path(paths, built.stage1.digest))
 
     for wanted in (
         "virtio_net.ko",
@@ -126,6 +130,32 @@ def test_a_module_that_asks_for_a_file_of_this_machine_is_refused(tree: Path, tm
 
     with pytest.raises(IntegrityError, match=r"firmware '\.\./etc/shadow"):
         modules.copy_modules(kernel.Kernel(chosen.release, chosen.file, folder), tmp_path / "copy")
+
+
+def test_firmware_that_a_driver_asks_for_is_where_the_kernel_looks(tree: Path, tmp_path: Path) -> None:
+    dracut_module = tmp_path / "90provisioner"
+    shutil.copytree(shipped_data() / "images/stage1/90provisioner", dracut_module)
+    setup = dracut_module / "module-setup.sh"
+    setup.write_text(setup.read_text() + 'eval "with_$(declare -f installkernel)"\n')
+    setup.write_text(setup.read_text() + "installkernel() { with_installkernel; instmods jr3_pci; }\n")
+    firmware = tmp_path / "root/usr/lib/firmware/comedi"
+    firmware.mkdir(parents=True)
+    (firmware / "real").write_text("firmware")
+    (firmware / "jr3pci.idm").symlink_to("real")
+    (tmp_path / "root/lib").symlink_to("/usr/lib")
+    (tmp_path / "scratch").mkdir()
+
+    chosen, output = kernel.find(tree)[-1], tmp_path / "stage1"
+    stage1.build(
+        tmp_path / "root",
+        chosen,
+        module=dracut_module,
+        output=output,
+        codec=Codec.ZSTD,
+        scratch=tmp_path / "scratch",
+    )
+
+    assert {"usr/lib/firmware/comedi/jr3pci.idm", "usr/lib/firmware/comedi/real"} <= set(names_in(output))
 
 
 def test_a_mirror_that_does_not_answer_is_told_with_the_log(paths: Paths) -> None:

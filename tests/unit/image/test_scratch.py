@@ -17,7 +17,7 @@ def test_what_an_interrupted_build_left_is_gone_at_the_next_one(tmp_path: Path) 
 
     with workspace(paths, "toy") as folder:
         assert list(folder.iterdir()) == []
-        assert folder.parent.stat().st_mode & 0o777 == 0o700
+        assert (paths.images / "tmp").stat().st_mode & 0o777 == 0o700
 
 
 def test_nothing_stays_after_a_build_that_failed(tmp_path: Path) -> None:
@@ -32,6 +32,15 @@ def test_nothing_stays_after_a_build_that_failed(tmp_path: Path) -> None:
         fail()
 
     assert list((paths.images / "tmp").iterdir()) == []
+
+
+def test_two_builds_never_work_in_the_same_folder(tmp_path: Path) -> None:
+    paths = Paths.below(tmp_path)
+
+    with workspace(paths, "toy") as first:
+        pass
+    with workspace(paths, "toy") as second:
+        assert first != second
 
 
 def test_one_image_is_built_once_at_a_time(tmp_path: Path) -> None:
