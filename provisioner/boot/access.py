@@ -42,7 +42,8 @@ def access(claims: Claims, record: BootRecord | None, resource: Resource, *, now
     """None where the request is right, else the reason why not.
 
     The token must open the resource, belong to the newest boot of its machine, and its stage must be open. A
-    report of the stage that closed last may be repeated for a minute, because its answer may get lost.
+    report that closed a stage may be repeated for a minute, because its answer may get lost; not any more once
+    the next stage has reported, because then the answer has arrived.
     """
     if resource not in _OPENS[claims.stage]:
         return Denied(f"a token of stage {claims.stage} does not open {resource}")
@@ -51,6 +52,7 @@ def access(claims: Claims, record: BootRecord | None, resource: Resource, *, now
     order = list(TokenStage)
     if order.index(claims.stage) >= order.index(record.stage):
         return None
-    if resource is Resource.REPORT and now - record.changed < REPEAT_WINDOW:
+    next_is_silent = record.state == record.stage.value
+    if resource is Resource.REPORT and next_is_silent and now - record.changed < REPEAT_WINDOW:
         return None
     return Denied(f"stage {claims.stage} of boot {claims.boot} is closed")

@@ -37,7 +37,7 @@ class Ledger:
         """Open the boot of a machine that asks for its script, or go on with the one it asked for just now."""
         last = self._by_mac.get(mac)
         if last and self._is_retry(last, (node, generation, revision), now):
-            return last
+            return self.settle(last, TokenStage.SCRIPT.value, now=now)
         record = BootRecord(
             secrets.token_hex(8), node, mac, generation, revision, now, TokenStage.SCRIPT, "script", now
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from provisioner.model.event import Stage
 
 MAX_BODY = 64 << 10
 _MAX_KEYS = 64
-_LINE = re.compile(r"([a-z][a-z0-9_]{0,31})=([^\x00-\x08\x0a-\x1f\x7f]*)")
+_LINE = re.compile(r"([a-z][a-z0-9_]{0,31})=([^\x00-\x08\x0a-\x1f\x7f-\x9f]*)")
 # Every event that a node may send, and the stage of the boot that it belongs to.
 _STAGES = {
     "stage1.started": Stage.STAGE1,
@@ -42,11 +43,18 @@ def parse_report(body: bytes) -> NodeReport:
     event = facts.pop("event", "")
     if event not in _STAGES:
         raise ProtocolError(f"{event[:64]!r} is not an event that a node reports")
+    return NodeReport(event, _STAGES[event], _seconds(facts.pop("uptime", "0")), facts)
+
+
+def _seconds(text: str) -> float:
     try:
-        uptime = float(facts.pop("uptime", "0"))
+        seconds = float(text)
     except ValueError:
-        raise ProtocolError("uptime is not a number of seconds") from None
-    return NodeReport(event, _STAGES[event], uptime, facts)
+        seconds = math.nan
+    # Infinity is a number for Python, and nothing that JSON can hold.
+    if not 0 <= seconds < math.inf:
+        raise ProtocolError("uptime is not a number of seconds")
+    return seconds
 
 
 def _pair(line: str) -> tuple[str, str]:

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from provisioner.boot.access import Denied, Resource
-from provisioner.errors import ProvisionerError
+from provisioner.errors import ProvisionerError, UnavailableError
 from provisioner.http.report import MAX_BODY
 from provisioner.http.reports import Reports
 from provisioner.http.scripts import Scripts
@@ -60,19 +61,34 @@ def _failure(site: HttpSite, request: web.Request, error: ProvisionerError) -> E
     )
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a record is about this program: what strangers send that is not HTTP must not fill the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 class HttpServer:
     """Listens on addresses of the head node."""
 
     def __init__(self, site: HttpSite, *, hosts: list[str], port: int) -> None:
-        self._runner = web.AppRunner(application(site), access_log=None, shutdown_timeout=_GRACE)
+        protocol_log = logging.getLogger(f"{__name__}.protocol")
+        protocol_log.addFilter(_is_ours)
+        self._runner = web.AppRunner(
+            application(site), access_log=None, logger=protocol_log, shutdown_timeout=_GRACE
+        )
         self._hosts = hosts
         self._port = port
 
     async def start(self) -> None:
-        """Open the sockets."""
+        """Open the sockets. UnavailableError where another program has the port."""
         await self._runner.setup()
         for host in self._hosts:
-            await web.TCPSite(self._runner, host, self._port, reuse_address=True, backlog=1024).start()
+            try:
+                await web.TCPSite(self._runner, host, self._port, reuse_address=True, backlog=1024).start()
+            except OSError as error:
+                raise UnavailableError(
+                    f"HTTP cannot listen on {host} port {self._port}: {error.strerror}",
+                    hint=f"see who does: ss -ltnp 'sport = :{self._port}'; or set ports.http",
+                ) from error
             logger.info("HTTP on %s port %d", host, self._port)
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from provisioner.boot.access import Denied, Resource, access
 from provisioner.errors import IntegrityError
-from provisioner.http.blob import Blob
+from provisioner.http.blob import Blob, check_conditions
 from provisioner.http.site import HttpSite
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
@@ -124,6 +124,7 @@ class Fetches:
     ) -> web.StreamResponse:
         _, record = self._gate.open(request, resource)
         artifact = choose(self._generation(record))
+        check_conditions(request, artifact.size)
         path = self._site.artifact(artifact.digest)
         if not path.is_file():
             raise IntegrityError(

@@ -55,6 +55,7 @@ class Applier:
     def __init__(self, *, limits: Limits, created: int, keep_selinux: bool = False) -> None:
         self.entries = 0
         self.size = 0
+        self.newest = 0
         self.warnings: list[str] = []
         self._limits = limits
         self._created = created * _NANO
@@ -84,6 +85,7 @@ class Applier:
     def _count(self, member: tarfile.TarInfo) -> None:
         self.entries += 1
         self.size += member.size
+        self.newest = max(self.newest, int(member.mtime))
         if self.entries > self._limits.entries:
             raise IntegrityError(f"the image has more than {self._limits.entries} entries")
         if self.size > self._limits.size:

@@ -53,11 +53,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What applying a layer came to: `error` is empty when all went well."""
+    """What applying a layer came to: `error` is empty when all went well, `newest` is the latest time in it."""
 
     error: str = ""
     entries: int = 0
     size: int = 0
+    newest: int = 0
     warnings: tuple[str, ...] = ()
 
     def encode(self) -> str:
@@ -103,7 +104,7 @@ def apply(request: Request) -> Report:
     found = f"sha256:{checked.sha256.hexdigest()}"
     if found != request.diff_id:
         raise IntegrityError(f"the unpacked layer is {found}, the image says {request.diff_id}")
-    return Report("", applier.entries, applier.size, tuple(applier.warnings))
+    return Report("", applier.entries, applier.size, applier.newest, tuple(applier.warnings))
 
 
 def main(arguments: list[str]) -> int:

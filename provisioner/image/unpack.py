@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner.errors import IntegrityError, UnavailableError
@@ -15,6 +15,15 @@ from provisioner.image.oci import Layer, OciImage
 from provisioner.image.sandbox import Report, Request
 
 _HOURS = 3600.0
+_LATEST = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The latest time in all layers in Unix seconds, and what a person should know, such as attributes lost."""
+
+    newest: int
+    warnings: tuple[str, ...]
 
 
 def unpack(
@@ -24,8 +33,8 @@ def unpack(
     limits: Limits | None = None,
     keep_selinux: bool = False,
     say: Callable[[str], None] = lambda _: None,
-) -> tuple[str, ...]:
-    """Apply all layers to a new directory and return what a person should know, such as attributes lost.
+) -> Unpacked:
+    """Apply all layers to a new directory.
 
     Owners, modes, times, links, devices and extended attributes are the image's; SELinux labels only with
     `keep_selinux`. Raises IntegrityError for layers that are damaged, hostile or over the limits, and
@@ -36,16 +45,17 @@ def unpack(
     root.mkdir()
     root.chmod(0o755)
     os.utime(root, (image.created, image.created))
-    warnings: list[str] = []
+    reports: list[Report] = []
     for number, layer in enumerate(image.layers, start=1):
         say(f"unpack layer {number} of {len(image.layers)} ({layer.size >> 20} MiB)")
         request = Request(
             str(layer.blob), layer.compression, str(root), layer.diff_id, image.created, keep_selinux, left
         )
         report = _apply(request, layer)
-        warnings += report.warnings
+        reports.append(report)
         left = replace(left, size=left.size - report.size, entries=left.entries - report.entries)
-    return tuple(warnings)
+    newest = max((report.newest for report in reports), default=image.created)
+    return Unpacked(min(newest, _LATEST), tuple(text for report in reports for text in report.warnings))
 
 
 def require_root() -> None:

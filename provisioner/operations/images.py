@@ -44,8 +44,9 @@ def import_image(paths: Paths, source: str, name: str, *, say: Say = lambda _: N
     def obtain(tree: Path) -> Obtained:
         say("verify the blobs")
         image = oci.open_image(reference)
-        warnings = unpack.unpack(image, tree, say=say)
-        return Obtained(Origin(kind="oci", reference=source, digest=image.digest), image.created, warnings)
+        unpacked = unpack.unpack(image, tree, say=say)
+        origin = Origin(kind="oci", reference=source, digest=image.digest)
+        return Obtained(origin, unpacked.newest, unpacked.warnings)
 
     return _served(paths, build(paths, name, obtain, say=say))
 

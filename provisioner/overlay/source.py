@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from provisioner.archive.tree import Entry, Kind
 from provisioner.config.decode import decode_text
-from provisioner.errors import NotFoundError
+from provisioner.errors import ConfigError, NotFoundError, Problem
 from provisioner.model.written import Written
 
 _OCTAL = re.compile(r"[0-7]{3,4}")
@@ -95,7 +95,12 @@ class Overlay:
         path = f"{self._prefix}overlay.yaml"
         if path not in self._revision.files:
             return OverlayFile()
-        return decode_text(self._revision.read(path).decode(), path, OverlayFile)
+        try:
+            text = self._revision.read(path).decode()
+        except UnicodeDecodeError:
+            problem = Problem(path, 0, 0, "the file is not UTF-8 text", "save it as UTF-8")
+            raise ConfigError([problem]) from None
+        return decode_text(text, path, OverlayFile)
 
     def label(self, path: str) -> str:
         """The name of a file for messages."""

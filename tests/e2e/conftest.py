@@ -12,7 +12,7 @@ from tests.support.realsite import RealSite, image_store
 
 @pytest.fixture(scope="session")
 def images() -> Path:
-    """An image store with debian-12, built once and kept below .cache as long as what it is made of is the same."""
+    """An image store with debian-12, built once and kept below .cache until its ingredients change."""
     return image_store()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from provisioner.config.paths import Paths
 from provisioner.events.history import History
+from provisioner.host.run import run
 from provisioner.lab.cluster import Lab
 from provisioner.lab.daemon import DaemonCommand
 from provisioner.lab.machine import MachineFirmware
@@ -78,14 +78,22 @@ class RealSite:
     def make(cls, root: Path, images: Path) -> Self:
         """A site with two groups and nine nodes; the images are copied, so that a test may damage them."""
         site = cls(root)
-        prov(root, "init", "--cluster", "e2e", "--network", "10.77.0.0/16")
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", root / "key"])
+        prov(root, "init", "--cluster", "e2e", "--network", "10.77.0.0/16", "--admin-key", str(root / "key.pub"))
         # The tree is only needed to build; what nodes fetch is small.
-        shutil.copytree(images, site.paths.images, ignore=shutil.ignore_patterns("trees", "manifests", "tmp", "logs"))
+        shutil.copytree(
+            images, site.paths.images, ignore=shutil.ignore_patterns("trees", "manifests", "tmp", "logs")
+        )
         prov(root, "group", "add", "compute", "--image", "debian-12", "--kernel-arg", "console=ttyS0,115200")
-        prov(root, "group", "add", "gpu", "--group", "compute", "--kernel-arg", "e2e.group=gpu", "--tag", "kind=gpu")
+        prov(
+            root, "group", "add", "gpu", "--group", "compute", "--kernel-arg", "e2e.group=gpu", "--tag", "kind=gpu"
+        )
         prov(root, "node", "add", "n[001-009]", "--group", "compute", "--ip", "10.77.1.1+")
         for number in range(1, 10):
             prov(root, "node", "set", f"n{number:03}", "--mac", str(mac(number)))
+        prov(root, "node", "set", "n002", "--group", "gpu")
+        site.write_motd("first")
+        prov(root, "group", "set", "compute", "--system-overlay", "motd")
         return site
 
     def __enter__(self) -> Self:
@@ -100,6 +108,12 @@ class RealSite:
     def prov(self, *words: str) -> str:
         """Run a command for this site."""
         return prov(self.root, *words)
+
+    def write_motd(self, text: str) -> None:
+        """Edit a file of an overlay by hand, as an admin would."""
+        file = self.root / "overlays" / "motd" / "rootfs" / "etc" / "motd.j2"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text} {{{{ node.tags.get('kind', 'plain') }}}} {{{{ node.name }}}}\n")
 
     def status(self, node: str) -> dict[str, Any]:
         """What `prov status` says of a node."""

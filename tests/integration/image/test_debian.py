@@ -97,7 +97,16 @@ def test_stage_1_has_what_it_needs_and_no_systemd(paths: Paths, built: Generatio
 def test_the_tree_is_the_same_through_an_oci_layout(
     paths: Paths, built: Generation, tree: Path, tmp_path: Path
 ) -> None:
-    tar = ["tar", "-C", tree, "--format=pax", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--sort=name"]
+    tar = [
+        "tar",
+        "-C",
+        str(tree),
+        "--format=pax",
+        "--numeric-owner",
+        "--xattrs",
+        "--xattrs-include=*",
+        "--sort=name",
+    ]
     archive = subprocess.run([*tar, "-c", "."], capture_output=True, check=True).stdout
     made = Layout(tmp_path / "layout")
     made.name(made.image([archive], compressions=["zstd"]))

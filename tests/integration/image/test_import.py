@@ -142,11 +142,12 @@ def test_a_damaged_layout_leaves_nothing(paths: Paths, tmp_path: Path) -> None:
     assert list_images(paths) == ()
 
 
+@pytest.mark.needs("skopeo")
 def test_a_layout_made_by_skopeo_is_imported(paths: Paths, tmp_path: Path) -> None:
     layout(tmp_path / "mine", [bootable_layer(), Tar().add("etc/motd", data=b"hello").done()])
     policy = tmp_path / "policy.json"
     policy.write_text('{"default":[{"type":"insecureAcceptAnything"}]}')
-    skopeo = ["skopeo", "--policy", policy, "copy", "--quiet"]
+    skopeo = ["skopeo", "--policy", str(policy), "copy", "--quiet"]
     archive, theirs = f"docker-archive:{tmp_path / 'archive.tar'}:toy:1", f"oci:{tmp_path / 'theirs'}:1"
     for pair in ((f"oci:{tmp_path / 'mine'}:latest", archive), (archive, theirs)):
         subprocess.run([*skopeo, *pair], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})

@@ -27,7 +27,7 @@ def make_tree(root: Path) -> Path:
 
 
 def contents(image: Path) -> set[str]:
-    command = ["unsquashfs", "-l", "-d", "", image]
+    command = ["unsquashfs", "-l", "-d", "", str(image)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {line.strip("/") for line in done.stdout.splitlines() if line.startswith("/")}
 

@@ -139,6 +139,13 @@ def test_a_folder_that_no_layer_names_gets_the_time_of_the_image(tmp_path: Path)
     assert {int((tree / name).stat().st_mtime) for name in ("a", "a/b")} == {CREATED_SECONDS}
 
 
+def test_the_latest_time_in_the_layers_is_told(tmp_path: Path) -> None:
+    layers = [Tar().add("a", mtime=5000).done(), Tar().add("b", mtime=4000).done()]
+    image = open_image(Reference(layout(tmp_path / "layout", layers), None))
+
+    assert unpack(image, tmp_path / "tree").newest == 5000
+
+
 def test_labels_are_kept_only_on_request(tmp_path: Path) -> None:
     layer = Tar().add("f", xattrs={"security.selinux": b"system_u:object_r:etc_t:s0\0"}).done()
     image = open_image(Reference(layout(tmp_path / "layout", [layer]), None))
