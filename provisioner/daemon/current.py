@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from provisioner.config.paths import Paths
 from provisioner.daemon import tasks
 from provisioner.daemon.workers import Workers
-from provisioner.errors import Problem
+from provisioner.errors import Problem, ProvisionerError
 from provisioner.image.store import catalogue
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
@@ -35,10 +35,15 @@ class Current:
     async def reload(self) -> None:
         """Compile what is written now; serve it when it is right, else keep the last good one and say so."""
         async with self._lock:
-            self.catalogue = await asyncio.to_thread(catalogue, self.paths)
-            result = await self.workers.run(tasks.compile_revision, self.paths)
-            if result.revision is None:
-                self._keep(result.problems)
+            try:
+                result = await self.workers.run(tasks.compile_revision, self.paths)
+                if result.revision is None:
+                    self._keep(result.problems)
+                    return
+                self.catalogue = await asyncio.to_thread(catalogue, self.paths)
+            except ProvisionerError as error:
+                # Damaged records, workers that die: it is said, and the next change tries again.
+                self._keep((tasks.whole_site(self.paths, error.message, error.hint),))
                 return
             self.problems = ()
             if result.revision != self.snapshot.revision:

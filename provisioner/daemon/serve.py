@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 
 from provisioner import __version__
 from provisioner.api.server import ControlServer
@@ -19,7 +19,7 @@ from provisioner.daemon.recorder import StoreRecorder, open_ledger
 from provisioner.daemon.services import Place, Service, Wiring, network_services
 from provisioner.daemon.watch import watch
 from provisioner.daemon.workers import PoolRendering, Workers
-from provisioner.errors import ConfigError, UnavailableError
+from provisioner.errors import ConfigError, ConflictError, UnavailableError
 from provisioner.events.limit import LimitedSink
 from provisioner.events.store import EventStore
 from provisioner.host import net
@@ -44,7 +44,11 @@ def serve(paths: Paths) -> None:
     Raises ConfigError or UnavailableError when it cannot start, ConflictError when it runs already.
     """
     # One daemon a site: two of them would both answer, each with its own idea of the boots under way.
-    with locked(paths.run / "daemon.lock", wait=False):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(paths.run / "daemon.lock", wait=False))
+        except ConflictError:
+            raise ConflictError(f"a daemon already serves {paths.site}", hint="prov status shows it") from None
         asyncio.run(_serve(paths))
 
 

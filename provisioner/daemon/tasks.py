@@ -6,18 +6,22 @@ that never ends costs its own request and nothing else.
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
+import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import parent_process
 from pathlib import Path
 from types import FrameType
 
 from provisioner.boot.script import ScriptTokens, ScriptWriter
 from provisioner.config.paths import Paths
-from provisioner.errors import ConfigError, Problem
+from provisioner.errors import ConfigError, Problem, ProvisionerError
 from provisioner.image.store import catalogue
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
@@ -49,6 +53,15 @@ def initialise() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        # Killed with -9, it could not end its workers, and they would wait for tasks for ever.
+        os._exit(1)
 
 
 def compile_revision(paths: Paths) -> CompileResult:
@@ -57,6 +70,17 @@ def compile_revision(paths: Paths) -> CompileResult:
         return CompileResult(compile_site(paths, catalogue(paths)).revision)
     except ConfigError as error:
         return CompileResult(None, error.problems)
+    except ProvisionerError as error:
+        return CompileResult(None, (whole_site(paths, error.message, error.hint),))
+    except (OSError, sqlite3.Error) as error:
+        # A full disk, most of all: the last good revision does not need it.
+        hint = "the log of the daemon tells when it works again"
+        return CompileResult(None, (whole_site(paths, f"the state cannot be read or written: {error}", hint),))
+
+
+def whole_site(paths: Paths, message: str, hint: str | None) -> Problem:
+    """A problem that no line of any file is to blame for."""
+    return Problem(str(paths.site), 0, 0, message, hint or "")
 
 
 def boot_script(paths: Paths, revision: str, decision: Boot, tokens: ScriptTokens, mac: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -10,34 +11,54 @@ from watchfiles import awatch
 
 from provisioner.config.paths import Paths
 
+logger = logging.getLogger(__name__)
+
 _SETTLE_MS = 50
+_RETRY_SECONDS = 5.0
 
 
 async def watch(paths: Paths, changed: Callable[[], Awaitable[None]]) -> None:
-    """Call `changed` after every change, until cancelled.
+    """Call `changed` after every change, until cancelled; once at the start, for what changed before.
 
     The site's own folder is watched without what lies below it, because state may lie there too; the folders
     that people write in are watched whole, and a folder that appears later is taken in.
     """
     while True:
-        folders = _folders(paths)
-        deeper = asyncio.create_task(_watch_below(folders, changed))
         try:
-            async for _ in awatch(paths.site, recursive=False, debounce=_SETTLE_MS, step=_SETTLE_MS):
-                await changed()
-                if _folders(paths) != folders:
-                    break
-        finally:
-            deeper.cancel()
-            await asyncio.gather(deeper, return_exceptions=True)
+            await _watch(paths, watched_folders(paths), changed)
+        except* OSError as errors:
+            # A folder that has just gone, or no inotify watches left: without them this looks now and then.
+            logger.error("files of the site are not watched: %s", errors.exceptions[0])  # noqa: TRY400
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _watch_below(folders: list[Path], changed: Callable[[], Awaitable[None]]) -> None:
-    async for _ in awatch(*folders, recursive=True, debounce=_SETTLE_MS, step=_SETTLE_MS):
-        await changed()
-
-
-def _folders(paths: Paths) -> list[Path]:
+def watched_folders(paths: Paths) -> list[Path]:
+    """The folders that people write in and that exist, and those of the shipped data."""
     shipped = [paths.data / "overlays", paths.data / "templates"]
     own = [paths.group_files, paths.node_files, paths.site / "overlays", paths.site / "templates"]
     return [folder for folder in (*own, *shipped) if folder.is_dir()]
+
+
+async def _watch(paths: Paths, folders: list[Path], changed: Callable[[], Awaitable[None]]) -> None:
+    """Watch until other folders have to be watched."""
+    touched = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        watchers = [
+            group.create_task(_tell(touched, [paths.site], recursive=False)),
+            group.create_task(_tell(touched, folders, recursive=True)),
+        ]
+        # Both watch once they have run for the first time; from here on no change is missed.
+        await asyncio.sleep(0)
+        while watched_folders(paths) == folders:
+            touched.clear()
+            await changed()
+            await touched.wait()
+        for watcher in watchers:
+            watcher.cancel()
+
+
+async def _tell(touched: asyncio.Event, folders: list[Path], *, recursive: bool) -> None:
+    # No filter: an overlay may hold any file, a `.venv` or `notes~` too, and each is part of the revision.
+    watching = awatch(*folders, watch_filter=None, recursive=recursive, debounce=_SETTLE_MS, step=_SETTLE_MS)
+    async for _ in watching:
+        touched.set()

@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 from provisioner.boot.script import ScriptTokens
 from provisioner.config.paths import Paths
 from provisioner.daemon import tasks
+from provisioner.errors import UnavailableError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
@@ -31,7 +32,7 @@ class Workers:
         self._pool = self._new_pool()
 
     async def run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The result of a task, or its exception."""
+        """The result of a task, or its exception; UnavailableError when it ends its process twice."""
         pool = self._pool
         try:
             return await asyncio.wrap_future(pool.submit(task, *args, **kwargs))
@@ -39,7 +40,18 @@ class Workers:
             # Several callers see the same death; the first one replaces the pool.
             if self._pool is pool:
                 self._pool = self._new_pool()
-            return await asyncio.wrap_future(self._pool.submit(task, *args, **kwargs))
+            return await self._retry(task, *args, **kwargs)
+
+    async def _retry(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        pool = self._pool
+        try:
+            return await asyncio.wrap_future(pool.submit(task, *args, **kwargs))
+        except BrokenProcessPool:
+            if self._pool is pool:
+                self._pool = self._new_pool()
+            raise UnavailableError(
+                "two worker processes ended before they were done", hint="look for the out-of-memory killer: dmesg"
+            ) from None
 
     def close(self) -> None:
         """End the processes."""

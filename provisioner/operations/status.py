@@ -57,16 +57,17 @@ def site_status(paths: Paths) -> SiteStatus:
     snapshot, images, history = read_snapshot(paths, revision), catalogue(paths), History(paths.events)
     boots, reports = history.latest_boots(), history.reports()
     nodes = tuple(
-        _status(snapshot.nodes[name], revision, images, boots.get(name), reports.get(name))
+        node_status(snapshot.nodes[name], revision, images, boots.get(name), reports.get(name))
         for name in sorted(snapshot.nodes)
     )
     alarms = history.recent(limit=20, levels=(Level.ALARM, Level.FAILURE))
     return SiteStatus(revision, live.status(paths), nodes, tuple(alarms))
 
 
-def _status(
+def node_status(
     node: ResolvedNode, revision: str, images: Catalogue, boot: BootRecord | None, report: Report | None
 ) -> NodeStatus:
+    """The status of one node, from its newest boot and its last report; `revision` is the current one."""
     generation = images.find(node.image) if node.image else None
     assigned = generation.name if generation else None
     interface = node.boot_interface

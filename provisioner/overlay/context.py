@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from uuid import UUID
 
 from provisioner.model.address import Address
 from provisioner.model.resolved import ResolvedNode
@@ -43,6 +44,11 @@ def head_for(snapshot: Snapshot, node: ResolvedNode) -> Head:
     return Head(HEAD_NAME, network.domain, network.head, url, network.dns or (network.head,))
 
 
+def machine_id(key: SiteKey, node: ResolvedNode) -> str:
+    """The machine id of a node (machine-id(5)): derived, in the form of a version 4 UUID, equal on every head."""
+    return UUID(bytes=key.derive("machine-id", node.name)[:16], version=4).hex
+
+
 def context_for(snapshot: Snapshot, node: ResolvedNode, key: SiteKey) -> dict[str, object]:
     """The variables of every overlay template for one node."""
     pair = host_key(key, node.name)
@@ -52,5 +58,6 @@ def context_for(snapshot: Snapshot, node: ResolvedNode, key: SiteKey) -> dict[st
         "site": snapshot.site,
         "cluster": snapshot.site.cluster,
         "head": head_for(snapshot, node),
+        "machine_id": machine_id(key, node),
         "ssh": SshKeys(Multiline(pair.private), pair.public),
     }

@@ -8,7 +8,8 @@ Weakest first:
 3. the entries of the node: files in byte order of their path, entries in the order of the file.
 
 A scalar of a stronger place replaces the weaker one. Lists (`groups`, `overlays.system`, `overlays.runtime`,
-`kernel.args`) are appended, and an item that is there already is not added again. Maps (`tags`, `interfaces`)
+`kernel.args`) are appended, to the defaults too: a group that adds an overlay does not take the network away from
+its nodes. An item that is there already is not added again. Maps (`tags`, `interfaces`)
 merge by key, recursively. Removing an inherited item (`~name`) has no syntax yet.
 
 The interface that boots is the first by name with a MAC, or else the first with an address.
@@ -171,7 +172,7 @@ def _profile(facts: Facts, groups: tuple[str, ...]) -> _Profile:
 
 def _list(facts: Facts, *path: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
     fact = facts.get(path)
-    return fact.value if fact else default
+    return tuple(dict.fromkeys((*default, *fact.value))) if fact else default
 
 
 def _provenance(facts: Facts) -> Iterator[tuple[str, tuple[Source, ...]]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NoReturn
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provisioner.errors import ProvisionerError
@@ -21,11 +24,21 @@ class RenderError(ProvisionerError):
     """A template that cannot be rendered; the message names it and the line."""
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, without the one operator that can keep the interpreter busy where no signal ends it."""
+
+    intercepted_binops = frozenset({"**"})
+
+    def call_binop(self, _context: Context, operator: str, _left: object, _right: object) -> NoReturn:
+        """Refuse powers; only they are intercepted."""
+        raise SecurityError(f"the operator {operator} is not available in templates")
+
+
 class Renderer:
     """Renders template texts. One object may serve for ever: compiled templates are kept."""
 
     def __init__(self) -> None:
-        environment = ImmutableSandboxedEnvironment(
+        environment = _Sandbox(
             undefined=StrictUndefined,
             finalize=one_line,
             trim_blocks=True,

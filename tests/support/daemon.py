@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ STAGE1 = b"stage one " * 3_000
 ROOT = bytes(range(256)) * 8_000
 
 _MACHINES = 60
+_SPECIAL = {"bare": "", "broken": "compute, broken", "endless": "compute, endless"}
 _PATIENCE = 30.0
 _SITE = f"""\
 cluster: demo
@@ -56,7 +57,7 @@ groups:
 _OVERLAYS = {
     "motd/rootfs/etc/motd.j2": "welcome to {{ node.name }}\n",
     "broken/rootfs/etc/broken.j2": "first line\n{{ node.nothing }}\n",
-    "endless/rootfs/etc/endless.j2": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "endless/rootfs/etc/endless.j2": "{% for a in range(99999) %}" * 2 + "{% endfor %}" * 2,
 }
 
 
@@ -79,14 +80,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """A machine that is a node of the site."""
-
-    node: str
-    mac: MacAddress
-
-
-@dataclass(frozen=True, slots=True)
 class Tokens:
     """The two tokens in a script."""
 
@@ -94,34 +87,27 @@ class Tokens:
     stage1: str
 
 
-class HeadNode:
-    """A site below a folder, its daemon, and clients inside the same namespace."""
+class Machine:
+    """A machine that is a node of the site: a client with an address of its own, which speaks through curl."""
 
-    def __init__(self, namespace: Namespace, folder: Path) -> None:
-        self.namespace = namespace
-        self.folder = folder
-        self.paths = Paths.below(folder / "s")
-        self.daemon = LabDaemon(namespace, DaemonCommand.serve(self.paths), folder / "daemon.log")
-        self._machines = map(_machine, range(1, _MACHINES + 1))
-        self._files = itertools.count()
+    def __init__(self, head: HeadNode, node: str, number: int) -> None:
+        self.node = node
+        self.mac = _mac(number)
+        self.address = str(_address(number))
+        self._head = head
 
-    def machine(self) -> Machine:
-        """A machine that no other test uses."""
-        return next(self._machines)
-
-    def get(self, path: str, *options: str | Path) -> Answer:
-        """What curl gets from a path, sent as it is."""
-        number = next(self._files)
-        head, body = (self.folder / f"{kind}{number}" for kind in ("head", "body"))
-        options = ("--path-as-is", "--dump-header", head, "--output", body, *options)
-        words = ("curl", "--silent", "--show-error", "--max-time", "60", "--write-out", "%{http_code}")
-        status = self.namespace.run([*words, *options, f"{URL}{path}"])
+    def get(self, path: str, *options: str | Path, output: Path | None = None) -> Answer:
+        """What curl gets from a path, sent as it is; `output` is where it keeps the body."""
+        head, body = self._head.new_file(), output or self._head.new_file()
+        words = ("curl", "--silent", "--show-error", "--max-time", "60", "--interface", self.address)
+        files = ("--dump-header", head, "--output", body, "--write-out", "%{http_code}", "--path-as-is")
+        status = self._head.namespace.run([*words, *files, *options, f"{URL}{path}"])
         headers = dict(line.lower().split(": ", 1) for line in head.read_text().splitlines() if ": " in line)
         return Answer(int(status), headers, body.read_bytes() if body.exists() else b"")
 
-    def script(self, machine: Machine) -> Tokens:
-        """Fetch the script of a machine."""
-        text = self.get(f"/boot/{machine.mac.hyphenated}").text
+    def start(self) -> Tokens:
+        """Fetch the script; its tokens."""
+        text = self.get(f"/boot/{self.mac.hyphenated}").text
         script, stage1 = re.search(r"/t/(\S+)/kernel", text), re.search(r"prov\.token=(\S+)", text)
         assert script, text
         assert stage1, text
@@ -129,20 +115,61 @@ class HeadNode:
 
     def report(self, token: str, event: str, **facts: str) -> Answer:
         """Send a report."""
-        lines = "\n".join(f"{key}={value}" for key, value in {"event": event, "uptime": "7.5", **facts}.items())
-        return self.get(f"/t/{token}/report", "--data-binary", f"{lines}\n")
+        pairs = {"event": event, "uptime": "7.5", **facts}
+        lines = "".join(f"{key}={value}\n" for key, value in pairs.items())
+        return self.get(f"/t/{token}/report", "--data-binary", lines)
 
-    def system_token(self, machine: Machine) -> str:
-        """Boot a machine up to the hand-over; the token of its running system."""
-        return self.report(self.script(machine).stage1, "handover.done").text
+    def hand_over(self) -> str:
+        """Boot up to the hand-over; the token of the running system."""
+        answer = self.report(self.start().stage1, "handover.done")
+        assert answer.status == 200, answer.text
+        return answer.text
 
-    def boot(self, machine: Machine) -> BootRecord:
-        """The newest boot of a machine, as it is on the disk."""
-        return History(self.paths.events).boots(machine.node)[0]
+    @property
+    def boot(self) -> BootRecord:
+        """The newest boot, as it is on the disk."""
+        return History(self._head.paths.events).boots(self.node)[0]
+
+    def reaches(self, state: str) -> None:
+        """Wait until the newest boot is in a state."""
+        eventually(lambda: self.boot.state == state)
 
     def events(self, name: str) -> list[Event]:
-        """The newest events of one name."""
-        return [event for event in History(self.paths.events).recent(limit=1000) if event.name == name]
+        """Its newest events of one name."""
+        return [event for event in self._head.events(name) if self.node == event.node]
+
+    def saw(self, name: str, what: str = "") -> Event:
+        """Wait for an event with these words; the newest one."""
+        eventually(lambda: [event for event in self.events(name) if what in event.message])
+        return next(event for event in self.events(name) if what in event.message)
+
+
+class HeadNode:
+    """A site below a folder, its daemon, and clients inside the same namespace."""
+
+    def __init__(self, namespace: Namespace, folder: Path) -> None:
+        self.namespace = namespace
+        self.paths = Paths.below(folder / "s")
+        self.daemon = LabDaemon(namespace, DaemonCommand.serve(self.paths), folder / "daemon.log")
+        self.bare, self.broken, self.endless = (
+            Machine(self, node, number) for number, node in enumerate(_SPECIAL, start=_MACHINES + 1)
+        )
+        self._folder = folder
+        self._numbers = iter(range(1, _MACHINES + 1))
+        self._files = itertools.count()
+
+    def machine(self) -> Machine:
+        """A machine that no other test uses."""
+        number = next(self._numbers)
+        return Machine(self, f"n{number:03}", number)
+
+    def new_file(self) -> Path:
+        """A path that nothing else uses."""
+        return self._folder / f"curl{next(self._files)}"
+
+    def events(self, name: str) -> list[Event]:
+        """The newest events of one name, newest first."""
+        return [event for event in History(self.paths.events).recent(limit=2000) if event.name == name]
 
     def prov(self, *words: str) -> str:
         """Run the command inside the namespace and return what it printed."""
@@ -180,7 +207,8 @@ def head_node(folder: Path) -> Iterator[HeadNode]:
     with Namespace() as namespace:
         for words in (("link", "add", "prov0", "type", "bridge"), ("link", "set", "prov0", "up")):
             namespace.run(["ip", *words])
-        namespace.run(["ip", "addr", "add", str(ADDRESS), "dev", "prov0"])
+        for address in (ADDRESS.ip, *map(_address, range(1, _MACHINES + len(_SPECIAL) + 1))):
+            namespace.run(["ip", "addr", "add", f"{address}/{ADDRESS.network.prefixlen}", "dev", "prov0"])
         head = HeadNode(namespace, folder)
         write_site(head.paths)
         yield head
@@ -238,24 +266,25 @@ def _artifact(paths: Paths, content: bytes) -> Artifact:
     return store.add_artifact(paths, file)
 
 
-def _machine(number: int) -> Machine:
-    return Machine(f"n{number:03}", MacAddress(f"52:54:00:00:00:{number:02x}"))
-
-
-BARE = Machine("bare", MacAddress("52:54:00:00:01:01"))
-BROKEN = Machine("broken1", MacAddress("52:54:00:00:01:02"))
-ENDLESS = Machine("endless1", MacAddress("52:54:00:00:01:03"))
-
-
 def _nodes() -> str:
     ranges = f"""\
 nodes:
-  n[001-{_MACHINES:03}]: {{groups: [compute], interfaces: {{eth0: {{ip: 10.66.0.101+}}}}}}
-  bare: {{interfaces: {{eth0: {{mac: "{BARE.mac}", ip: 10.66.0.91}}}}}}
-  broken1: {{groups: [compute, broken], interfaces: {{eth0: {{mac: "{BROKEN.mac}", ip: 10.66.0.92}}}}}}
-  endless1: {{groups: [compute, endless], interfaces: {{eth0: {{mac: "{ENDLESS.mac}", ip: 10.66.0.93}}}}}}
+  n[001-{_MACHINES:03}]: {{groups: [compute], interfaces: {{eth0: {{ip: {_address(1)}+}}}}}}
 """
-    machines = map(_machine, range(1, _MACHINES + 1))
-    return ranges + "".join(
-        f'  {each.node}: {{interfaces: {{eth0: {{mac: "{each.mac}"}}}}}}\n' for each in machines
+    known = "".join(
+        f'  n{number:03}: {{interfaces: {{eth0: {{mac: "{_mac(number)}"}}}}}}\n'
+        for number in range(1, _MACHINES + 1)
     )
+    special = "".join(
+        f'  {node}: {{groups: [{groups}], interfaces: {{eth0: {{mac: "{_mac(number)}", ip: {_address(number)}}}}}}}\n'
+        for number, (node, groups) in enumerate(_SPECIAL.items(), start=_MACHINES + 1)
+    )
+    return ranges + known + special
+
+
+def _mac(number: int) -> MacAddress:
+    return MacAddress(f"52:54:00:00:00:{number:02x}")
+
+
+def _address(number: int) -> IPv4Address:
+    return ADDRESS.ip + 100 + number

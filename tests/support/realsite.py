@@ -78,6 +78,7 @@ class RealSite:
     def make(cls, root: Path, images: Path) -> Self:
         """A site with two groups and nine nodes; the images are copied, so that a test may damage them."""
         site = cls(root)
+        root.mkdir(parents=True, exist_ok=True)
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", root / "key"])
         prov(root, "init", "--cluster", "e2e", "--network", "10.77.0.0/16", "--admin-key", str(root / "key.pub"))
         # The tree is only needed to build; what nodes fetch is small.

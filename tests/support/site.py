@@ -16,7 +16,7 @@ cluster: demo
 networks:
   provision: {cidr: 10.0.0.0/16, server: 10.0.0.1, pool: 10.0.255.1-10.0.255.254}
 """
-OVERLAYS = frozenset({"hostname", "hosts", "network", "ssh", "agent"})
+OVERLAYS = frozenset({"hostname", "hosts", "network", "ssh", "agent", "motd"})
 SCRIPTS = frozenset({"boot"})
 
 _DIGEST = "sha256:" + "0" * 64

@@ -53,13 +53,19 @@ def test_of_scalars_the_strongest_wins_and_all_places_are_kept() -> None:
 def test_lists_append_and_drop_what_is_there_already() -> None:
     node = nodes_of(
         {
-            "groups.d/g.yaml": "groups:\n  g: {kernel: {args: [x, y, x]}, overlays: {system: [hosts]}}\n",
-            "nodes.d/a.yaml": "nodes:\n  n1: {groups: [g], kernel: {args: [z, x]}, overlays: {system: [ssh]}}\n",
+            "groups.d/g.yaml": "groups:\n  g: {kernel: {args: [x, y, x]}, overlays: {runtime: [hosts]}}\n",
+            "nodes.d/a.yaml": "nodes:\n  n1: {groups: [g], kernel: {args: [z, x]}, overlays: {runtime: [ssh]}}\n",
         }
     )["n1"]
 
     assert node.kernel_args == ("x", "y", "z")
-    assert node.system_overlays == ("hosts", "ssh")
+    assert node.runtime_overlays == ("hosts", "ssh")
+
+
+def test_an_overlay_is_added_to_the_default_ones() -> None:
+    node = nodes_of({"nodes.d/a.yaml": "nodes: {n1: {overlays: {system: [ssh, motd]}}}\n"})["n1"]
+
+    assert node.system_overlays == ("hostname", "hosts", "network", "ssh", "agent", "motd")
 
 
 def test_maps_merge_by_key() -> None:
