@@ -20,7 +20,7 @@ _COLUMNS = ("node", "state", "for", "running", "newer", "address", "note")
 @output.format_option
 @click.pass_obj
 def command(paths: Paths, style: str) -> None:
-    """Show what every node does and runs, what a reboot would bring it, and the newest failures and alarms."""
+    """Show what every node does and runs, what a reboot would bring it, and the newest warnings and alarms."""
     status = site_status(paths)
     if style == "table":
         _table(status)
@@ -40,9 +40,18 @@ def _table(status: SiteStatus) -> None:
             click.echo("\n".join(problems))
     rows = [_row(node) for node in status.nodes]
     output.write_rows(rows, "table", _COLUMNS)
-    for event in status.alarms[:5]:
+    for line in _alarm_lines(status)[:8]:
+        click.echo(line)
+
+
+def _alarm_lines(status: SiteStatus) -> list[str]:
+    """The newest of each kind; a machine that asks again and again takes one line."""
+    seen: dict[tuple[str, str], str] = {}
+    for event in status.alarms:
         who = event.node or event.mac or event.address or "site"
-        click.echo(f"{event.level} {_age(event.time)} ago: {who}: {event.message}")
+        line = f"{event.level} {_age(event.time)} ago: {who}: {event.message}"
+        seen.setdefault((event.name, who), line)
+    return list(seen.values())
 
 
 def _row(node: NodeStatus) -> dict[str, Writable]:

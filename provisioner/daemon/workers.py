@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import ParamSpec, TypeVar
 
 from provisioner.boot.script import ScriptTokens
@@ -22,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _KEPT_OVERLAYS = 4096
+_GRACE = 2.0
 
 
 class Workers:
@@ -54,8 +56,13 @@ class Workers:
             ) from None
 
     def close(self) -> None:
-        """End the processes."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the processes; what they render now gets a moment to end by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + _GRACE
+        for worker in active_children():
+            worker.join(max(0.0, deadline - time.monotonic()))
+            worker.terminate()
+        self._pool.shutdown(wait=True)
 
     def _new_pool(self) -> ProcessPoolExecutor:
         # Spawned, not forked: the front process has threads.

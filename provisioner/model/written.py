@@ -56,10 +56,9 @@ class Written(BaseModel):
 
 
 class DhcpMode(StrEnum):
-    """How a network is served: fully, beside a site's own server, or not at all."""
+    """How a network gets its addresses: from this daemon, or from somebody else."""
 
     AUTHORITATIVE = "authoritative"
-    PROXY = "proxy"
     OFF = "off"
 
 

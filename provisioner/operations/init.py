@@ -78,7 +78,7 @@ networks:
   provision:
     cidr: {emit.scalar(str(network))}
     domain: {emit.scalar(new.domain)}
-    dhcp: authoritative      # or proxy, beside a DHCP server of your own, or off
+    dhcp: authoritative      # or off, beside a DHCP server of your own
     {server}
     # gateway: where nodes send what is not for this network
     # dns: [addresses of name servers; the server itself unless given]

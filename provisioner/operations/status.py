@@ -41,7 +41,11 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True)
 class SiteStatus:
-    """The whole site. `daemon` is what the daemon says of itself, None when it does not run."""
+    """The whole site.
+
+    `daemon` is what the daemon says of itself, None when it does not run; `alarms` are the newest warnings,
+    failures and alarms, newest first.
+    """
 
     revision: str
     daemon: dict[str, Any] | None
@@ -60,7 +64,7 @@ def site_status(paths: Paths) -> SiteStatus:
         node_status(snapshot.nodes[name], revision, images, boots.get(name), reports.get(name))
         for name in sorted(snapshot.nodes)
     )
-    alarms = history.recent(limit=20, levels=(Level.ALARM, Level.FAILURE))
+    alarms = history.recent(limit=50, levels=(Level.ALARM, Level.FAILURE, Level.WARNING))
     return SiteStatus(revision, live.status(paths), nodes, tuple(alarms))
 
 

@@ -26,6 +26,7 @@ from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event
 from provisioner.model.image import Artifact, Generation, Origin
+from provisioner.registry.store import read_current
 
 ADDRESS = IPv4Interface("10.66.0.1/24")
 URL = f"http://{ADDRESS.ip}:8080"
@@ -35,6 +36,7 @@ STAGE1 = b"stage one " * 3_000
 ROOT = bytes(range(256)) * 8_000
 
 _MACHINES = 60
+_PLAIN = range(1, _MACHINES + 1)
 _SPECIAL = {"bare": "", "broken": "compute, broken", "endless": "compute, endless"}
 _PATIENCE = 30.0
 _SITE = f"""\
@@ -155,7 +157,7 @@ class HeadNode:
             Machine(self, node, number) for number, node in enumerate(_SPECIAL, start=_MACHINES + 1)
         )
         self._folder = folder
-        self._numbers = iter(range(1, _MACHINES + 1))
+        self._numbers = iter(_PLAIN)
         self._files = itertools.count()
 
     def machine(self) -> Machine:
@@ -188,6 +190,26 @@ class HeadNode:
         answer: dict[str, Any] = json.loads(self.prov("status", "--format", "json"))
         return answer
 
+    @property
+    def revision(self) -> str:
+        """The revision that is served."""
+        return read_current(self.paths) or ""
+
+    def write_site(self) -> None:
+        """Write the site as every test finds it: nodes that boot, and some that cannot; nothing else is left."""
+        files = {
+            "provisioner.yaml": _SITE,
+            "groups.d/compute.yaml": _GROUPS,
+            "nodes.d/rack1.yaml": _nodes(),
+            **{f"overlays/{name}": text for name, text in _OVERLAYS.items()},
+        }
+        for name, text in files.items():
+            self.write(name, text)
+        for folder in (self.paths.group_files, self.paths.node_files, self.paths.site / "templates"):
+            for path in folder.glob("*"):
+                if str(path.relative_to(self.paths.site)) not in files:
+                    path.unlink()
+
     def write(self, name: str, text: str) -> None:
         """Write a file of the site, as an editor would: a new file renamed over the old one."""
         path = self.paths.site / name
@@ -210,23 +232,9 @@ def head_node(folder: Path) -> Iterator[HeadNode]:
         for address in (ADDRESS.ip, *map(_address, range(1, _MACHINES + len(_SPECIAL) + 1))):
             namespace.run(["ip", "addr", "add", f"{address}/{ADDRESS.network.prefixlen}", "dev", "prov0"])
         head = HeadNode(namespace, folder)
-        write_site(head.paths)
+        head.write_site()
+        add_generation(head.paths)
         yield head
-
-
-def write_site(paths: Paths) -> None:
-    """The site: a network, two groups, sixty nodes with a MAC, one without an image, two whose overlays fail."""
-    files = {
-        "provisioner.yaml": _SITE,
-        "groups.d/compute.yaml": _GROUPS,
-        "nodes.d/rack1.yaml": _nodes(),
-        **{f"overlays/{name}": text for name, text in _OVERLAYS.items()},
-    }
-    for name, text in files.items():
-        path = paths.site / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    add_generation(paths)
 
 
 def add_generation(paths: Paths, *, root: bytes = ROOT) -> Generation:
@@ -271,15 +279,13 @@ def _nodes() -> str:
 nodes:
   n[001-{_MACHINES:03}]: {{groups: [compute], interfaces: {{eth0: {{ip: {_address(1)}+}}}}}}
 """
-    known = "".join(
-        f'  n{number:03}: {{interfaces: {{eth0: {{mac: "{_mac(number)}"}}}}}}\n'
-        for number in range(1, _MACHINES + 1)
-    )
-    special = "".join(
-        f'  {node}: {{groups: [{groups}], interfaces: {{eth0: {{mac: "{_mac(number)}", ip: {_address(number)}}}}}}}\n'
+    known = [f'  n{number:03}: {{interfaces: {{eth0: {{mac: "{_mac(number)}"}}}}}}' for number in _PLAIN]
+    special = [
+        f"  {node}: {{groups: [{groups}], "
+        f'interfaces: {{eth0: {{mac: "{_mac(number)}", ip: {_address(number)}}}}}}}'
         for number, (node, groups) in enumerate(_SPECIAL.items(), start=_MACHINES + 1)
-    )
-    return ranges + known + special
+    ]
+    return ranges + "\n".join((*known, *special)) + "\n"
 
 
 def _mac(number: int) -> MacAddress:

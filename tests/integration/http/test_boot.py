@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.host.run import run
 from provisioner.operations.boots import timeline
-from tests.support.daemon import KERNEL, ROOT, STAGE1, HeadNode, Machine, eventually
+from tests.support.daemon import KERNEL, ROOT, STAGE1, HeadNode, Machine
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "cpio")]
 
@@ -19,9 +19,7 @@ def unpacked(archive: bytes, folder: Path) -> Path:
     return folder
 
 
-def test_the_script_of_a_node_carries_a_token_for_itself_and_one_for_stage_1(
-    head: HeadNode, machine: Machine
-) -> None:
+def test_the_script_of_a_node_carries_a_token_for_itself_and_one_for_stage_1(machine: Machine) -> None:
     answer = machine.get(f"/boot/{machine.mac.hyphenated}")
     tokens = machine.start()
 
@@ -31,7 +29,7 @@ def test_the_script_of_a_node_carries_a_token_for_itself_and_one_for_stage_1(
     assert tokens.script != tokens.stage1
 
 
-def test_any_spelling_of_a_mac_is_the_same_machine(head: HeadNode, machine: Machine) -> None:
+def test_any_spelling_of_a_mac_is_the_same_machine(machine: Machine) -> None:
     spellings = (machine.mac, machine.mac.hyphenated.upper(), machine.mac.replace(":", ""))
 
     texts = {machine.get(f"/boot/{spelling}").text.splitlines()[1] for spelling in spellings}
@@ -40,22 +38,18 @@ def test_any_spelling_of_a_mac_is_the_same_machine(head: HeadNode, machine: Mach
 
 
 @pytest.mark.parametrize(("name", "content"), [("kernel", KERNEL), ("stage1", STAGE1)])
-def test_the_token_of_the_script_fetches_kernel_and_stage_1(
-    head: HeadNode, machine: Machine, name: str, content: bytes
-) -> None:
+def test_the_token_of_the_script_fetches_kernel_and_stage_1(machine: Machine, name: str, content: bytes) -> None:
     answer = machine.get(f"/t/{machine.start().script}/{name}")
 
     assert (answer.status, answer.body) == (200, content)
     assert answer.headers["content-length"] == str(len(content))
 
 
-def test_a_broken_download_of_the_root_image_goes_on_where_it_ended(
-    head: HeadNode, machine: Machine, tmp_path: Path
-) -> None:
+def test_a_broken_download_of_the_root_image_goes_on_where_it_ended(machine: Machine, tmp_path: Path) -> None:
     part = tmp_path / "root"
     part.write_bytes(ROOT[:1_000_001])
 
-    answer = machine.get(f"/t/{machine.start().stage1}/root", "--continue-at", "-", "--output", part)
+    answer = machine.get(f"/t/{machine.start().stage1}/root", "--continue-at", "-", output=part)
 
     assert part.read_bytes() == ROOT
     assert answer.status == 206
@@ -63,16 +57,14 @@ def test_a_broken_download_of_the_root_image_goes_on_where_it_ended(
 
 
 @pytest.mark.parametrize("wanted", [f"bytes={len(ROOT)}-", "bytes=9-5", "bytes=x"])
-def test_a_range_that_the_root_image_does_not_have_is_refused_with_its_size(
-    head: HeadNode, machine: Machine, wanted: str
-) -> None:
+def test_a_range_that_the_root_image_does_not_have_is_refused_with_its_size(machine: Machine, wanted: str) -> None:
     answer = machine.get(f"/t/{machine.start().stage1}/root", "--header", f"Range: {wanted}")
 
     assert (answer.status, answer.headers["content-range"]) == (416, f"bytes */{len(ROOT)}")
     assert wanted in answer.text
 
 
-def test_a_precondition_is_refused_with_a_reason(head: HeadNode, machine: Machine) -> None:
+def test_a_precondition_is_refused_with_a_reason(machine: Machine) -> None:
     answer = machine.get(f"/t/{machine.start().stage1}/root", "--header", 'If-Match: "x"')
 
     assert answer.status == 412
@@ -85,11 +77,11 @@ def test_head_tells_the_length_and_leaves_no_event_of_a_transfer(head: HeadNode,
     machine.get(f"/t/{token}/root")
 
     assert (answer.status, answer.headers["content-length"]) == (200, str(len(ROOT)))
-    eventually(lambda: [event for event in head.events("root.sent") if event.node == machine.node])
-    assert len([event for event in head.events("root.sent") if event.node == machine.node]) == 1
+    machine.saw("root.sent")
+    assert len(machine.events("root.sent")) == 1
 
 
-def test_the_sheet_names_what_stage_1_fetches_and_its_digests(head: HeadNode, machine: Machine) -> None:
+def test_the_sheet_names_what_stage_1_fetches_and_its_digests(machine: Machine) -> None:
     token = machine.start().stage1
 
     sheet = machine.get(f"/t/{token}/sheet").pairs
@@ -102,7 +94,7 @@ def test_the_sheet_names_what_stage_1_fetches_and_its_digests(head: HeadNode, ma
     assert sheet["boot"] == machine.boot.id
 
 
-def test_the_overlay_holds_the_files_of_this_node(head: HeadNode, machine: Machine, tmp_path: Path) -> None:
+def test_the_overlay_holds_the_files_of_this_node(machine: Machine, tmp_path: Path) -> None:
     answer = machine.get(f"/t/{machine.start().stage1}/overlay/system")
 
     tree = unpacked(answer.body, tmp_path)
@@ -112,7 +104,7 @@ def test_the_overlay_holds_the_files_of_this_node(head: HeadNode, machine: Machi
     assert f"MACAddress={machine.mac}" in (tree / "etc/systemd/network/10-eth0.network").read_text()
 
 
-def test_every_report_takes_the_boot_one_stage_further(head: HeadNode, machine: Machine) -> None:
+def test_every_report_takes_the_boot_one_stage_further(machine: Machine) -> None:
     tokens = machine.start()
     assert machine.boot.state == "script"
 
@@ -150,9 +142,7 @@ def test_the_status_shows_what_a_ready_node_runs_and_the_timeline_how_it_came_th
     assert [step.at for step in steps] == sorted(step.at for step in steps)
 
 
-def test_a_system_with_a_failed_unit_is_degraded_and_the_status_names_the_unit(
-    head: HeadNode, machine: Machine
-) -> None:
+def test_a_system_with_a_failed_unit_is_degraded_and_the_status_names_the_unit(machine: Machine) -> None:
     machine.report(machine.hand_over(), "system.report", state="degraded", failed="nfs.service")
 
     machine.reaches("degraded")
@@ -172,15 +162,15 @@ def test_a_machine_that_asks_for_its_script_again_goes_on_with_the_same_boot(
 ) -> None:
     first = machine.get(f"/t/{machine.start().stage1}/sheet").pairs["boot"]
     other = head.machine()
-    head.script(other)
-    before = head.boot(other).id
-    head.script(other)
+    other.start()
+    before = other.boot.id
+    other.start()
 
-    assert head.boot(other).id == before
+    assert other.boot.id == before
     assert machine.boot.id == first
 
 
-def test_a_machine_that_came_further_and_asks_again_boots_anew(head: HeadNode, machine: Machine) -> None:
+def test_a_machine_that_came_further_and_asks_again_boots_anew(machine: Machine) -> None:
     first = machine.get(f"/t/{machine.start().stage1}/sheet").pairs["boot"]
 
     second = machine.get(f"/t/{machine.start().stage1}/sheet").pairs["boot"]
@@ -188,7 +178,7 @@ def test_a_machine_that_came_further_and_asks_again_boots_anew(head: HeadNode, m
     assert second != first
 
 
-def test_loaders_and_autoexec_are_there_for_firmware_that_boots_by_http(head: HeadNode) -> None:
+def test_loaders_and_autoexec_are_there_for_firmware_that_boots_by_http(machine: Machine) -> None:
     assert len(machine.get("/loader/snponly.efi").body) > 100_000
     for path in ("/autoexec.ipxe", "/loader/autoexec.ipxe"):
         assert "chain --replace http://10.66.0.1:8080/boot/${netX/mac:hexhyp}" in machine.get(path).text
