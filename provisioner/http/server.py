@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -85,8 +86,10 @@ class HttpServer:
             try:
                 await web.TCPSite(self._runner, host, self._port, reuse_address=True, backlog=1024).start()
             except OSError as error:
+                # asyncio puts a longer text in the place of the system's own.
+                reason = os.strerror(error.errno or 0)
                 raise UnavailableError(
-                    f"HTTP cannot listen on {host} port {self._port}: {error.strerror}",
+                    f"HTTP cannot listen on {host} port {self._port}: {reason}",
                     hint=f"see who does: ss -ltnp 'sport = :{self._port}'; or set ports.http",
                 ) from error
             logger.info("HTTP on %s port %d", host, self._port)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -50,7 +49,8 @@ class Lab:
             stack.enter_context(self.namespace)
             for command in self.network.commands():
                 self.namespace.run(command)
-            self._start_helpers()
+            if self._capture:
+                self._start_capture()
             if self.daemon is not None:
                 stack.callback(self.daemon.stop)
                 self.daemon.start()
@@ -108,15 +108,10 @@ class Lab:
             self._taps[name] = tap
         return self._taps[name]
 
-    def _start_helpers(self) -> None:
-        # They end with the namespace; nobody else needs them.
-        advertise = [sys.executable, "-m", "provisioner.lab.advertise", BRIDGE]
-        self._helper("advertise.log", advertise)
-        if self._capture:
-            self._helper("tcpdump.log", ["tcpdump", "-U", "-Z", "root", "-i", BRIDGE, "-w", "lab.pcap", _CAPTURED])
-
-    def _helper(self, log: str, command: Command) -> None:
-        with (self.folder / log).open("wb") as output:
+    def _start_capture(self) -> None:
+        # It ends with the namespace; nobody else needs it.
+        command = ["tcpdump", "-U", "-Z", "root", "-i", BRIDGE, "-w", "lab.pcap", _CAPTURED]
+        with (self.folder / "tcpdump.log").open("wb") as output:
             self.namespace.spawn(command, output=output, cwd=self.folder)
 
     def _logs(self) -> list[str]:

@@ -16,6 +16,11 @@ from provisioner.errors import ProvisionerError
 from provisioner.render.escape import FILTERS, Multiline, UnsafeValueError, one_line
 
 MAX_OUTPUT = 16 << 20
+# What a template can raise: our refusals, Jinja's own, and those of Python for what filters and methods get.
+_MISTAKES = (
+    *(TemplateError, UnsafeValueError),
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+)
 _MARK = "\0file "
 _END = "\0\n"
 
@@ -57,7 +62,7 @@ class Renderer:
         template = self._compiled(name, source)
         try:
             return _bounded(name, template, context)
-        except (TemplateError, UnsafeValueError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except _MISTAKES as error:
             line = _line_of(error)
             raise RenderError(f"{name}:{line}: {error}", hint=_hint(error)) from error
 

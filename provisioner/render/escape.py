@@ -20,7 +20,8 @@ class Multiline(str):
     __slots__ = ()
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+# Half a surrogate pair is no character, and nothing that UTF-8 can hold.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 _IPXE_OPERATORS = frozenset({"||", "&&", ";", "&", "|"})
 
 

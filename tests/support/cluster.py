@@ -62,6 +62,8 @@ def dnsmasq(folder: Path, scripts: Mapping[str, str]) -> DaemonCommand:
         *("dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--user=root"),
         *(f"--pid-file={started}", "--port=0", f"--interface={BRIDGE}", "--bind-dynamic"),
         *("--dhcp-range=10.77.0.50,10.77.0.99", "--dhcp-leasefile=/dev/null", "--log-dhcp"),
+        # iPXE waits 13 s for an IPv6 router unless one says that it is none.
+        *("--enable-ra", "--dhcp-range=fd77::,ra-only", f"--ra-param={BRIDGE},0,0"),
         *("--enable-tftp", f"--tftp-root={files}"),
         *("--dhcp-match=set:ipxe,175", "--dhcp-match=set:efi,93,7"),
         *("--dhcp-boot=tag:ipxe,boot.ipxe", "--dhcp-boot=tag:!ipxe,tag:efi,snponly.efi"),

@@ -72,6 +72,18 @@ def test_a_killed_daemon_leaves_no_workers_behind(head: HeadNode) -> None:
     eventually(lambda: all(gone(process) for process in running))
 
 
+def test_workers_that_are_killed_are_replaced_and_the_next_machine_gets_its_script(head: HeadNode) -> None:
+    machine = head.machine()
+    machine.start()
+    for worker in processes(head)[1:]:
+        if "spawn_main" in " ".join(worker.cmdline()):
+            worker.kill()
+
+    other = head.machine()
+
+    assert other.get(f"/t/{other.start().stage1}/sheet").status == 200
+
+
 def test_sigterm_ends_it_cleanly_and_the_command_line_still_answers(head: HeadNode) -> None:
     running, process = processes(head), head.daemon.process
     assert process is not None
@@ -166,9 +178,10 @@ def test_a_port_that_another_program_has_is_named(head: HeadNode) -> None:
     head.daemon.stop()
     words = [sys.executable, "-m", "http.server", "--bind", str(ADDRESS.ip), "8080"]
     other = head.namespace.spawn(words, cwd=head.paths.site)
-    eventually(lambda: ":8080" in head.namespace.run(["ss", "-lnt"]))
+    try:
+        eventually(lambda: ":8080" in head.namespace.run(["ss", "-lnt"]))
 
-    with pytest.raises(UnavailableError, match=r"HTTP cannot listen on 10\.66\.0\.1 port 8080: Address already"):
-        head.daemon.start()
-
-    other.kill()
+        with pytest.raises(UnavailableError, match=r"HTTP cannot listen on 10\.66\.0\.1 port 8080: Address"):
+            head.daemon.start()
+    finally:
+        other.kill()

@@ -211,6 +211,7 @@ def test_a_report_of_a_megabyte_is_refused(machine: Machine, tmp_path: Path, enc
         ("failed", {"uptime": "soon"}),
         ("failed", {"uptime": "inf"}),
         ("failed", {"reason": "\x1b[2J"}),
+        ("failed", {"reason": "\x9b2J"}),
         ("system.report", {"state": "running"}),
     ],
 )

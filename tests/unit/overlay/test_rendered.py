@@ -118,3 +118,20 @@ def test_a_node_has_system_overlays_and_runtime_overlays() -> None:
 
     assert OverlayKind.SYSTEM.names(node) == ("base", "ssh")
     assert OverlayKind.RUNTIME.names(node) == ("hosts",)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ 5 | dictsort }}",
+        r"{{ '\ud800' }}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        "{{ 1 / 0 }}",
+        "{{ [][1] }}",
+        "{{ 1 + 'z' }}",
+    ],
+)
+def test_whatever_a_template_does_wrong_is_told_with_its_name_and_line(source: str) -> None:
+    with pytest.raises(RenderError, match=r"^overlays/a/rootfs/x\.j2:1: "):
+        render({"a/rootfs/x.j2": source.encode()})

@@ -1,0 +1,90 @@
+"""What a worker does for the front process, called in this very process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.config.paths import Paths
+from provisioner.daemon import tasks
+from provisioner.model.boot import Unknown
+from provisioner.overlay.rendered import OverlayKind
+from provisioner.render.environment import RenderError
+from tests.support.resolved import MAC1
+from tests.support.site import SITE, write_site
+
+NODES = "nodes: {n1: {interfaces: {eth0: {ip: 10.0.1.1}}, overlays: {system: [hostname]}}}\n"
+URL = "http://10.0.0.1:8080"
+
+
+def site(folder: Path, **files: str) -> Paths:
+    named = {name.replace("__", "/"): text for name, text in files.items()}
+    return write_site(folder, {"provisioner.yaml": SITE, "nodes.d/a.yaml": NODES, **named})
+
+
+def compiled(paths: Paths) -> str:
+    result = tasks.compile_revision(paths)
+    assert result.problems == ()
+    assert result.revision is not None
+    return result.revision
+
+
+def test_a_good_site_compiles_to_a_revision(tmp_path: Path) -> None:
+    assert len(compiled(site(tmp_path))) == 64
+
+
+def test_mistakes_come_back_as_problems_and_not_as_exceptions(tmp_path: Path) -> None:
+    paths = site(tmp_path)
+    (paths.node_files / "b.yaml").write_text("nodes: {n2: {colour: red}}\n")
+
+    result = tasks.compile_revision(paths)
+
+    assert result.revision is None
+    assert [str(problem).split(": ")[0] for problem in result.problems] == ["nodes.d/b.yaml:1:14"]
+
+
+def test_a_damaged_record_of_an_image_is_a_problem_of_the_whole_site(tmp_path: Path) -> None:
+    paths = site(tmp_path)
+    record = paths.images / "images/x/generations/1.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+
+    (problem,) = tasks.compile_revision(paths).problems
+
+    assert problem.file == str(paths.site)
+    assert "1.json is no record of a generation" in problem.message
+
+
+def test_a_state_that_cannot_be_written_is_a_problem_of_the_whole_site(tmp_path: Path) -> None:
+    paths = site(tmp_path)
+    paths.state.mkdir()
+    paths.objects.write_text("a file where a folder belongs")
+
+    (problem,) = tasks.compile_revision(paths).problems
+
+    assert "the state cannot be read or written" in problem.message
+
+
+def test_an_overlay_is_rendered_from_the_revision_and_not_from_what_is_written_now(tmp_path: Path) -> None:
+    paths = site(tmp_path)
+    revision = compiled(paths)
+    (paths.data / "overlays/hostname/rootfs/etc/hostname").write_text("edited")
+
+    assert b"edited" not in tasks.overlay(paths, revision, "n1", OverlayKind.SYSTEM).archive
+    assert b"edited" in tasks.overlay(paths, compiled(paths), "n1", OverlayKind.SYSTEM).archive
+
+
+def test_a_node_that_the_revision_does_not_have_is_an_error(tmp_path: Path) -> None:
+    paths = site(tmp_path)
+
+    with pytest.raises(RenderError, match="has no node n2"):
+        tasks.overlay(paths, compiled(paths), "n2", OverlayKind.SYSTEM)
+
+
+def test_a_boot_script_that_is_no_text_is_an_error_that_names_it(tmp_path: Path) -> None:
+    paths = site(tmp_path)
+    (paths.data / "templates/unknown.ipxe.j2").write_bytes(b"\xff")
+
+    with pytest.raises(RenderError, match=r"templates/unknown\.ipxe\.j2 is not UTF-8 text"):
+        tasks.other_script(paths, compiled(paths), Unknown(MAC1, "no node has it"), MAC1, URL)

@@ -1,0 +1,75 @@
+"""Timelines, read from an events file that the daemon's own writer made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.config.paths import Paths
+from provisioner.errors import NotFoundError
+from provisioner.events.store import EventStore
+from provisioner.model.boot import BootRecord, TokenStage
+from provisioner.model.event import Event, Stage
+from provisioner.operations.boots import boots_of, timeline
+from tests.support.resolved import MAC1, REVISION
+
+
+def boot(name: str, opened: float) -> BootRecord:
+    return BootRecord(name, "n001", MAC1, "debian-12@1", REVISION, opened, TokenStage.SCRIPT, "script", opened)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """Two boots of n001: `aaa1` at 100 s with a DHCP packet half a second before, and `bbb2` at 900 s."""
+    paths = Paths.below(tmp_path)
+    store = EventStore(paths.events)
+    store.record(Event(99.5, Stage.DHCP, "dhcp.ack", "10.0.1.1", mac=MAC1))
+    store.save_boot(boot("aaa1", 100.0))
+    store.record(Event(100.0, Stage.SCRIPT, "script.boot", "", mac=MAC1, boot="aaa1", bytes=700))
+    store.record(Event(103.25, Stage.KERNEL, "kernel.sent", "", boot="aaa1", bytes=5000, seconds=0.125))
+    store.save_boot(boot("bbb2", 900.0))
+    store.close()
+    return paths
+
+
+def test_a_timeline_starts_at_the_first_packet_and_counts_milliseconds_from_there(paths: Paths) -> None:
+    found = timeline(paths, "n001", "aaa1")
+
+    assert found.started == 99.5
+    assert [(step.at, step.name) for step in found.steps] == [
+        (0, "dhcp.ack"),
+        (500, "script.boot"),
+        (3750, "kernel.sent"),
+    ]
+
+
+def test_a_transfer_has_bytes_and_milliseconds(paths: Paths) -> None:
+    steps = timeline(paths, "n001", "aaa1").steps
+
+    assert [(step.bytes, step.took) for step in steps] == [(None, None), (700, None), (5000, 125)]
+
+
+def test_the_newest_boot_is_shown_unless_one_is_named_and_the_start_of_an_id_is_enough(paths: Paths) -> None:
+    assert timeline(paths, "n001").boot.id == "bbb2"
+    assert timeline(paths, "n001", "aa").boot.id == "aaa1"
+
+
+def test_a_boot_without_events_starts_when_it_was_opened(paths: Paths) -> None:
+    assert (timeline(paths, "n001").started, timeline(paths, "n001").steps) == (900.0, ())
+
+
+def test_a_node_that_never_booted_and_a_boot_that_never_was_are_errors(paths: Paths) -> None:
+    with pytest.raises(NotFoundError, match="n002: never booted"):
+        timeline(paths, "n002")
+    with pytest.raises(NotFoundError, match="n001: no boot ccc"):
+        timeline(paths, "n001", "ccc")
+
+
+def test_boots_are_listed_newest_first_and_no_more_than_asked_for(paths: Paths) -> None:
+    assert [each.id for each in boots_of(paths, "n001")] == ["bbb2", "aaa1"]
+    assert [each.id for each in boots_of(paths, "n001", limit=1)] == ["bbb2"]
+
+
+def test_a_site_that_never_ran_a_daemon_has_no_boots(tmp_path: Path) -> None:
+    assert boots_of(Paths.below(tmp_path), "n001") == []
