@@ -17,6 +17,7 @@ from provisioner.http.scripts import Scripts
 from provisioner.http.site import HttpSite
 from provisioner.http.tokens import Fetches, Gate
 from provisioner.model.event import Event, Level, Stage
+from provisioner.render.environment import RenderError
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def application(site: HttpSite) -> web.Application:
             return await handler(request)
         except ProvisionerError as error:
             site.record(_failure(site, request, error))
-            return web.Response(status=503, text=f"{error.message}\n")
+            return web.Response(status=_status_of(error), text=f"{error.message}\n")
 
     async def nowhere(request: web.Request) -> web.StreamResponse:
         path = request.path.strip("/")
@@ -49,6 +50,12 @@ def application(site: HttpSite) -> web.Application:
         app.add_routes(part.routes())
     app.router.add_route("*", "/{path:.*}", nowhere)
     return app
+
+
+def _status_of(error: ProvisionerError) -> int:
+    # A boot holds to its revision, so a template that fails now fails for this boot for good: stage 1 gives up
+    # and starts over, with what is written by then. Everything else may be better in a moment.
+    return 422 if isinstance(error, RenderError) else 503
 
 
 def _failure(site: HttpSite, request: web.Request, error: ProvisionerError) -> Event:

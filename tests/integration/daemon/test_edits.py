@@ -142,7 +142,7 @@ def test_a_template_without_end_fails_its_own_request_while_others_are_answered(
         assert stuck.running
         assert sheet.status == 200
         assert stuck.wait(60)
-    assert code.read_text() == "503"
+    assert code.read_text() == "422"
     assert "the system overlay of endless took" in body.read_text()
 
 

@@ -138,7 +138,7 @@ def test_what_is_no_mac_is_a_bad_request(machine: Machine) -> None:
 def test_a_template_that_fails_costs_its_own_node_and_names_file_and_line(head: HeadNode) -> None:
     answer = head.broken.get(f"/t/{head.broken.start().stage1}/sheet")
 
-    assert_explained(answer, 503)
+    assert_explained(answer, 422)
     assert "overlays/broken/rootfs/etc/broken.j2:2: " in answer.text
     assert "nothing" in answer.text
     eventually(lambda: any("broken.j2:2" in event.message for event in head.events("http.failed")))

@@ -11,7 +11,7 @@ from provisioner.host.run import run
 from provisioner.operations.boots import timeline
 from tests.support.daemon import KERNEL, ROOT, STAGE1, HeadNode, Machine
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "cpio")]
+pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "cpio", "busybox", "ip")]
 
 
 def unpacked(archive: bytes, folder: Path) -> Path:
@@ -182,3 +182,33 @@ def test_loaders_and_autoexec_are_there_for_firmware_that_boots_by_http(machine:
     assert len(machine.get("/loader/snponly.efi").body) > 100_000
     for path in ("/autoexec.ipxe", "/loader/autoexec.ipxe"):
         assert "chain --replace http://10.66.0.1:8080/boot/${netX/mac:hexhyp}" in machine.get(path).text
+
+
+def test_the_timeline_starts_with_the_first_dhcp_packet_of_the_machine(
+    head: HeadNode, machine: Machine, tmp_path: Path
+) -> None:
+    lease = ask_for_lease(head, machine, tmp_path)
+    machine.start()
+
+    # On a busy machine the client may ask twice.
+    names = list(dict.fromkeys(step.name for step in timeline(head.paths, machine.node).steps))
+
+    assert lease == f"{machine.address}/24 10.66.0.1"
+    assert names == ["dhcp.discover", "dhcp.offer", "dhcp.request", "dhcp.ack", "script.boot"]
+
+
+def ask_for_lease(head: HeadNode, machine: Machine, folder: Path) -> str:
+    """What busybox's DHCP client gets on a device with the MAC of the machine: address, prefix, server."""
+    script = folder / "udhcpc.sh"
+    script.write_text('#!/bin/sh\n[ "$1" = bound ] && echo "$ip/$mask $serverid"; exit 0\n')
+    script.chmod(0o755)
+    for words in (
+        ("link", "add", "nic", "address", machine.mac, "type", "veth", "peer", "name", "cable"),
+        ("link", "set", "cable", "master", "prov0", "up"),
+        ("link", "set", "nic", "up"),
+    ):
+        head.namespace.run(["ip", *words])
+    options = ("-f", "-n", "-q", "-t", "10", "-T", "1", "-i", "nic", "-s", script)
+    lease = head.namespace.run(["busybox", "udhcpc", *options])
+    head.namespace.run(["ip", "link", "del", "nic"])
+    return lease.splitlines()[-1]
