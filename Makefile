@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 # Shell scripts by their first line; templates are not shell until they are rendered.
-SHELL_FILES = $(shell grep -rlIE '^\#! *(/usr)?/bin/(env )?(ba|da)?sh' .ci packaging images overlays tests | grep -v '\.j2$$')
+SHELL_FILES = $(shell grep -rlIE '^\#! *(/usr)?/bin/(env )?(ba|da)?sh' .ci packaging images overlays | grep -v '\.j2$$')
 
 .PHONY: help
 help: ## List the targets
