@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write docs/cli.md from the commands themselves: what `--help` says, for every command.
 
-Run it after a change of the command line; tests/unit/docs/test_cli_reference.py fails when the page is stale.
+Run it after a change of the command line; tests/integration/docs/test_reference.py fails when the page is stale.
 """
 
 from __future__ import annotations

@@ -115,14 +115,7 @@ def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind) -> Render
 
 def _writer(paths: Paths, revision: str, url: str) -> ScriptWriter:
     opened = _revision(paths, revision)
-    return ScriptWriter(_renderer(), lambda name: _template(opened, f"templates/{name}.ipxe.j2"), url)
-
-
-def _template(revision: Revision, path: str) -> str:
-    try:
-        return revision.read(path).decode()
-    except UnicodeDecodeError:
-        raise RenderError(f"{path} is not UTF-8 text") from None
+    return ScriptWriter(_renderer(), lambda name: opened.read(f"templates/{name}.ipxe.j2").decode(), url)
 
 
 # A revision never changes, so what was read of it holds for as long as it is asked for.

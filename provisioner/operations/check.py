@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provisioner.config.paths import Paths
+from provisioner.errors import ConfigError
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.snapshot import Snapshot
+from provisioner.overlay.lint import mistakes
+from provisioner.overlay.source import WrittenFiles
 from provisioner.registry.collect import SourceFile, collect, overlay_names, script_names, site_files
 from provisioner.registry.load import Loaded, load
 from provisioner.registry.revision import describe, keep
 from provisioner.registry.store import publish, set_current
+from provisioner.render.environment import Renderer
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,13 @@ def compile_site(paths: Paths, catalogue: Catalogue) -> Compiled:
 
 
 def _compiled(files: Mapping[str, SourceFile], revision: str, catalogue: Catalogue) -> Compiled:
-    loaded = load(
-        site_files(files), catalogue=catalogue, overlays=overlay_names(files), scripts=script_names(files)
-    )
+    found = mistakes(WrittenFiles(files), Renderer())
+    try:
+        loaded = load(
+            site_files(files), catalogue=catalogue, overlays=overlay_names(files), scripts=script_names(files)
+        )
+    except ConfigError as error:
+        raise ConfigError((*error.problems, *found)) from None
+    if found:
+        raise ConfigError(found)
     return Compiled(revision, loaded, loaded.snapshot(revision))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +12,10 @@ from provisioner.image.store import catalogue
 from provisioner.operations.check import check
 from provisioner.overlay.context import context_for
 from provisioner.overlay.rendered import OverlayKind, render_tree
-from provisioner.overlay.source import Overlay, overlay_names
-from provisioner.registry.collect import SourceFile, collect
+from provisioner.overlay.source import Overlay, WrittenFiles, overlay_names
+from provisioner.registry.collect import collect
 from provisioner.render.environment import Renderer
 from provisioner.trust.sitekey import SiteKey
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What is written now, as `overlay.source.Files`: nothing has to be kept to look at it."""
-
-    files: Mapping[str, SourceFile]
-
-    def read(self, path: str) -> bytes:
-        """The content of one file, or the target of a symlink."""
-        return self.files[path].content
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +30,13 @@ class OverlayInfo:
 
 def overlays(paths: Paths) -> list[OverlayInfo]:
     """Every overlay that nodes can have, site and shipped."""
-    written = Written(collect(paths))
+    written = WrittenFiles(collect(paths))
     return [_info(Overlay(written, name)) for name in overlay_names(written)]
 
 
 def show_overlay(paths: Paths, name: str) -> OverlayInfo:
     """One overlay. NotFoundError when there is none of that name."""
-    return _info(Overlay(Written(collect(paths)), name))
+    return _info(Overlay(WrittenFiles(collect(paths)), name))
 
 
 def render_overlays(paths: Paths, node: str, output: Path) -> list[Entry]:
@@ -64,7 +52,7 @@ def render_overlays(paths: Paths, node: str, output: Path) -> list[Entry]:
         raise ConflictError(f"{output} is not empty", hint="name a new folder")
     names = [name for kind in OverlayKind for name in kind.names(resolved)]
     context = context_for(compiled.snapshot, resolved, SiteKey.load_or_create(paths.keys))
-    entries = render_tree(Written(collect(paths)), names, context, Renderer())
+    entries = render_tree(WrittenFiles(collect(paths)), names, context, Renderer())
     output.mkdir(parents=True, exist_ok=True)
     for entry in entries:
         _write(entry, output / entry.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Protocol
 
@@ -13,6 +14,7 @@ from provisioner.archive.tree import Entry, Kind
 from provisioner.config.decode import decode_text
 from provisioner.errors import ConfigError, NotFoundError, Problem
 from provisioner.model.written import Written
+from provisioner.registry.collect import SourceFile
 
 _OCTAL = re.compile(r"[0-7]{3,4}")
 TEMPLATE_SUFFIX = ".j2"
@@ -74,6 +76,17 @@ class Files(Protocol):
 
     def read(self, path: str) -> bytes:
         """The content of a file, or the target of a symlink."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFiles:
+    """What is written now, as `Files`: nothing has to be kept to look at it."""
+
+    files: Mapping[str, SourceFile]
+
+    def read(self, path: str) -> bytes:
+        """The content of one file, or the target of a symlink."""
+        return self.files[path].content
 
 
 class Overlay:

@@ -78,6 +78,14 @@ class Renderer:
             raise RenderError(f"{name}: text before the first file(...): {head.strip()[:60]!r}")
         return dict(_split_part(part) for part in parts)
 
+    def syntax_mistake(self, source: str) -> tuple[int, str] | None:
+        """Line and message of the first syntax mistake of a template, or None."""
+        try:
+            self._environment.parse(source)
+        except TemplateSyntaxError as error:
+            return error.lineno, error.message or "the template has a syntax mistake"
+        return None
+
     def _compile(self, name: str, source: str) -> Template:
         try:
             return self._environment.from_string(source)

@@ -11,9 +11,9 @@ from provisioner.model.address import MacAddress
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Network, Site, Ssh
-from provisioner.operations.overlays import Written
 from provisioner.overlay.context import context_for
 from provisioner.overlay.rendered import render_tree
+from provisioner.overlay.source import WrittenFiles
 from provisioner.registry.collect import collect
 from provisioner.render.environment import Renderer
 from provisioner.trust.sitekey import SiteKey
@@ -23,9 +23,9 @@ SHIPPED = ("agent", "hostname", "hosts", "network", "ssh")
 STORAGE_MAC = MacAddress("52:54:00:00:01:01")
 
 
-def shipped(folder: Path) -> Written:
+def shipped(folder: Path) -> WrittenFiles:
     """The overlays of a site in this folder, which has none of its own."""
-    return Written(collect(Paths.below(folder)))
+    return WrittenFiles(collect(Paths.below(folder)))
 
 
 def snapshot() -> Snapshot:

@@ -8,10 +8,8 @@ import pytest
 
 from provisioner.config.paths import Paths
 from provisioner.daemon import tasks
-from provisioner.model.boot import Unknown
 from provisioner.overlay.rendered import OverlayKind
 from provisioner.render.environment import RenderError
-from tests.support.resolved import MAC1
 from tests.support.site import SITE, write_site
 
 NODES = "nodes: {n1: {interfaces: {eth0: {ip: 10.0.1.1}}, overlays: {system: [hostname]}}}\n"
@@ -82,9 +80,10 @@ def test_a_node_that_the_revision_does_not_have_is_an_error(tmp_path: Path) -> N
         tasks.overlay(paths, compiled(paths), "n2", OverlayKind.SYSTEM)
 
 
-def test_a_boot_script_that_is_no_text_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_boot_script_that_is_no_text_is_a_problem_before_any_machine_asks(tmp_path: Path) -> None:
     paths = site(tmp_path)
     (paths.data / "templates/unknown.ipxe.j2").write_bytes(b"\xff")
 
-    with pytest.raises(RenderError, match=r"templates/unknown\.ipxe\.j2 is not UTF-8 text"):
-        tasks.other_script(paths, compiled(paths), Unknown(MAC1, "no node has it"), MAC1, URL)
+    (problem,) = tasks.compile_revision(paths).problems
+
+    assert (problem.file, problem.message) == ("templates/unknown.ipxe.j2", "the template is not UTF-8 text")

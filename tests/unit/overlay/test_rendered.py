@@ -9,8 +9,8 @@ import pytest
 from provisioner.archive import cpio
 from provisioner.archive.tree import Entry, Kind
 from provisioner.errors import NotFoundError
-from provisioner.operations.overlays import Written
 from provisioner.overlay.rendered import OverlayKind, pack, render_tree
+from provisioner.overlay.source import WrittenFiles
 from provisioner.registry.collect import FileKind, SourceFile
 from provisioner.render.environment import Renderer, RenderError
 from tests.support import resolved
@@ -21,7 +21,7 @@ def render(files: dict[str, bytes], *names: str, links: dict[str, bytes] | None 
     kept = {f"overlays/{path}": SourceFile(FileKind.FILE, 0o600, content) for path, content in files.items()}
     for path, target in (links or {}).items():
         kept[f"overlays/{path}"] = SourceFile(FileKind.SYMLINK, 0o777, target)
-    return render_tree(Written(kept), names or ("a",), {"who": "you"}, Renderer())
+    return render_tree(WrittenFiles(kept), names or ("a",), {"who": "you"}, Renderer())
 
 
 def test_a_template_loses_its_ending_and_other_files_are_copied_byte_by_byte() -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import ConfigError, NotFoundError, Problem
-from provisioner.operations.overlays import Written
-from provisioner.overlay.source import Declared, DeclaredKind, Overlay, overlay_names
+from provisioner.overlay.source import Declared, DeclaredKind, Overlay, WrittenFiles, overlay_names
 from provisioner.registry.collect import FileKind, SourceFile
 
 
-def revision(**files: bytes) -> Written:
+def revision(**files: bytes) -> WrittenFiles:
     """The overlay `x` with these files; `yaml` is its overlay.yaml."""
     named = {f"rootfs/{name}": content for name, content in files.items() if name != "yaml"}
     if "yaml" in files:
         named["overlay.yaml"] = files["yaml"]
-    return Written(
+    return WrittenFiles(
         {f"overlays/x/{name}": SourceFile(FileKind.FILE, 0o644, content) for name, content in named.items()}
     )
 
@@ -93,5 +92,5 @@ def test_an_overlay_that_does_not_exist_is_an_error_with_the_command_that_lists_
 def test_an_overlay_is_not_taken_for_another_one_that_starts_with_its_name() -> None:
     files = {f"overlays/{name}/rootfs/f": SourceFile(FileKind.FILE, 0o644, b"") for name in ("net", "network")}
 
-    assert Overlay(Written(files), "net").paths == ("f",)
-    assert overlay_names(Written(files)) == ["net", "network"]
+    assert Overlay(WrittenFiles(files), "net").paths == ("f",)
+    assert overlay_names(WrittenFiles(files)) == ["net", "network"]

@@ -1,0 +1,166 @@
+"""Inputs for fuzzing: what honest clients and people write, and endless variations of it.
+
+Everything follows from a seed, so an input that broke something can be made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+
+from dnslib import EDNS0, DNSRecord
+
+from provisioner.dhcp.codec import encode
+from provisioner.dhcp.message import Message, Op
+from provisioner.model.boot import TokenStage
+from provisioner.trust.token import Claims
+from tests.support.packets import CLIENTS, MAC
+
+Corpus = tuple[bytes, ...]
+
+LONGEST = 1700
+"""No variation is longer, in bytes: more than any datagram that the decoders accept."""
+
+# Lengths, signs and separators that decoders are most often wrong about.
+_TELLING = bytes((0, 1, 2, 3, 5, 63, 64, 127, 128, 192, 254, 255)) + b"\n=.[]-,!&^@/{}:'\"#\x1f\x85"
+
+
+def variations(corpus: Corpus, random: Random) -> Iterator[bytes]:
+    """Samples of the corpus, each changed in one to three ways, and now and then pure noise; without end."""
+    while True:
+        sample = random.choice(corpus)
+        for _ in range(random.randint(1, 3)):
+            sample = random.choice(_CHANGES)(sample, corpus, random)
+        yield sample[:LONGEST]
+
+
+def dhcp() -> Corpus:
+    """What firmware and systems send (tests.support.packets), and a long option in pieces."""
+    kinds = range(1, 9)
+    packets = [client.datagram(kind) for client in CLIENTS for kind in kinds]
+    asked = {50: bytes((10, 77, 0, 11)), 54: bytes((10, 77, 0, 1)), 82: bytes(40)}
+    packets += [client.datagram(3, extra=asked, giaddr=bytes((10, 77, 0, 2))) for client in CLIENTS]
+    long = Message(
+        op=Op.REQUEST, xid=1, chaddr=bytes.fromhex(MAC.replace(":", "")), options={53: b"\1", 61: b"x" * 600}
+    )
+    return (*packets, encode(long))
+
+
+def tftp() -> Corpus:
+    """Requests with and without options, acknowledgements, data, errors and option acknowledgements."""
+    options = b"blksize\0001468\0tsize\0000\0windowsize\00016\0"
+    requests = [b"\0" + bytes((code,)) + b"undionly.kpxe\0octet\0" for code in (1, 2)]
+    return (
+        *requests,
+        *(each + options for each in requests),
+        b"\0\4\0\1",
+        b"\0\3\0\1data",
+        b"\0\5\0\0no\0",
+        b"\0\6" + options,
+    )
+
+
+def dns() -> Corpus:
+    """Queries for names that exist and do not, with and without EDNS, and replies."""
+    names = ("n001.cluster.local", "n001-eth1.cluster.local", "11.0.77.10.in-addr.arpa", "cluster.local", "x.org")
+    queries = [
+        DNSRecord.question(name, kind) for name in names for kind in ("A", "AAAA", "PTR", "ANY", "SOA", "AXFR")
+    ]
+    edns = [DNSRecord.question(name, "A") for name in names]
+    for query in edns:
+        query.add_ar(EDNS0(udp_len=4096))
+    return (*(each.pack() for each in (*queries, *edns)), queries[0].reply().pack())
+
+
+def reports() -> Corpus:
+    """Reports of stage 1 and of running systems."""
+    facts = "event=system.report\nuptime=69.8\nstate=degraded\nfailed=a.service b.service\nkernel=6.1.0\n"
+    started = "event=stage1.started\nuptime=11.3\n"
+    return (facts.encode(), started.encode(), b"event=failed\nuptime=1e3\nreason=no \xc3\xa4ddress\n")
+
+
+def claims() -> tuple[Claims, ...]:
+    """What tokens of every stage say; every second one has expired."""
+    return tuple(
+        Claims("n001", MAC, "ab" * 8, "debian-12@1", "cd" * 32, stage, expires)
+        for stage in TokenStage
+        for expires in (0, 2**31)
+    )
+
+
+def documents() -> Corpus:
+    """Site files, and what YAML can do beyond them."""
+    return (
+        b"cluster: demo\nnetworks:\n  provision: {cidr: 10.0.0.0/16, dns: [9.9.9.9]}\n",
+        b"nodes:\n  n[001-004]:\n    groups: [compute]\n    interfaces: {eth0: {ip: 10.0.1.1+}}\n",
+        b'nodes:\n  n001: {interfaces: {eth0: {mac: "52:54:00:00:00:01"}}}  # first\n',
+        b"a: &x [1, 2]\nb: *x\n<<: {c: |\n  text\n}\n",
+        b"--- !!map\n? {a: b}\n: >-\n  folded\n...\n---\nsecond\n",
+        "umlaut: \xe4\x85\u2028 '\U0001f600'\n".encode(),
+    )
+
+
+def node_sets() -> Corpus:
+    """Node sets in all their forms."""
+    return (
+        b"n[001-004,010]",
+        b"r[1-2]n[1-8/2]",
+        b"n[1-9]!n3",
+        b"n[1-9]&n[5-20],m1",
+        b"a^b",
+        b"n[0-9][0-9]",
+        b"n001",
+    )
+
+
+_Change = Callable[[bytes, Corpus, Random], bytes]
+
+
+def _flip_bits(data: bytes, _corpus: Corpus, random: Random) -> bytes:
+    changed = bytearray(data or b"\0")
+    for _ in range(random.randint(1, 8)):
+        changed[random.randrange(len(changed))] ^= 1 << random.randrange(8)
+    return bytes(changed)
+
+
+def _put_telling_bytes(data: bytes, _corpus: Corpus, random: Random) -> bytes:
+    changed = bytearray(data or b"\0")
+    for _ in range(random.randint(1, 4)):
+        changed[random.randrange(len(changed))] = random.choice(_TELLING)
+    return bytes(changed)
+
+
+def _truncate(data: bytes, _corpus: Corpus, random: Random) -> bytes:
+    return data[: random.randint(0, len(data))]
+
+
+def _insert(data: bytes, _corpus: Corpus, random: Random) -> bytes:
+    at = random.randint(0, len(data))
+    return data[:at] + random.randbytes(random.randint(1, 40)) + data[at:]
+
+
+def _repeat(data: bytes, _corpus: Corpus, random: Random) -> bytes:
+    start = random.randint(0, len(data))
+    piece = data[start : start + random.randint(1, 40)]
+    return data[:start] + piece * random.randint(2, 30) + data[start:]
+
+
+def _remove(data: bytes, _corpus: Corpus, random: Random) -> bytes:
+    start = random.randint(0, len(data))
+    return data[:start] + data[start + random.randint(1, 20) :]
+
+
+def _splice(data: bytes, corpus: Corpus, random: Random) -> bytes:
+    other = random.choice(corpus)
+    return data[: random.randint(0, len(data))] + other[random.randint(0, len(other)) :]
+
+
+def _noise(_data: bytes, _corpus: Corpus, random: Random) -> bytes:
+    return random.randbytes(random.randint(0, 600))
+
+
+# Noise rarely gets past the first check of a decoder, so it is one change among many.
+_CHANGES: Sequence[_Change] = (
+    *(_flip_bits, _put_telling_bytes, _truncate, _insert, _repeat, _remove, _splice),
+    *(_flip_bits, _put_telling_bytes, _remove, _noise),
+)

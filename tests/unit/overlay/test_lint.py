@@ -1,0 +1,46 @@
+"""Mistakes in overlays and boot scripts that `prov check` names before any node asks."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.overlay.lint import mistakes
+from provisioner.overlay.source import WrittenFiles
+from provisioner.registry.collect import FileKind, SourceFile
+from provisioner.render.environment import Renderer
+
+
+def found(path: str, content: bytes) -> list[str]:
+    files = WrittenFiles({path: SourceFile(FileKind.FILE, 0o644, content)})
+    return [f"{each.file}:{each.line}:{each.column}: {each.message}" for each in mistakes(files, Renderer())]
+
+
+def test_a_template_with_a_syntax_mistake_is_named_with_its_line() -> None:
+    path = "overlays/motd/rootfs/etc/motd.j2"
+
+    assert found(path, b"hello\n{% for x in %}\n") == [
+        f"{path}:2:1: Expected an expression, got 'end of statement block'"
+    ]
+
+
+def test_a_boot_script_is_looked_at_too() -> None:
+    (mistake,) = found("templates/boot.ipxe.j2", b"#!ipxe\n{{ node.name \n")
+
+    assert mistake.startswith("templates/boot.ipxe.j2:")
+
+
+def test_a_template_that_is_no_text_is_a_mistake() -> None:
+    assert found("overlays/a/rootfs/b.j2", b"\xff") == [
+        "overlays/a/rootfs/b.j2:0:0: the template is not UTF-8 text"
+    ]
+
+
+def test_a_bad_declaration_is_named_with_line_and_column() -> None:
+    (mistake,) = found("overlays/a/overlay.yaml", b"files:\n  etc/x: {mode: rwx}\n")
+
+    assert mistake.startswith("overlays/a/overlay.yaml:2:")
+
+
+@pytest.mark.parametrize("path", ["overlays/a/rootfs/etc/plain", "site/nodes.d/x.yaml"])
+def test_files_that_are_no_templates_may_hold_braces(path: str) -> None:
+    assert found(path, b"{{ {% \n") == []
