@@ -35,25 +35,17 @@ class Workers:
 
     async def run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of a task, or its exception; UnavailableError when it ends its process twice."""
-        pool = self._pool
-        try:
-            return await asyncio.wrap_future(pool.submit(task, *args, **kwargs))
-        except BrokenProcessPool:
-            # Several callers see the same death; the first one replaces the pool.
-            if self._pool is pool:
-                self._pool = self._new_pool()
-            return await self._retry(task, *args, **kwargs)
-
-    async def _retry(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        pool = self._pool
-        try:
-            return await asyncio.wrap_future(pool.submit(task, *args, **kwargs))
-        except BrokenProcessPool:
-            if self._pool is pool:
-                self._pool = self._new_pool()
-            raise UnavailableError(
-                "two worker processes ended before they were done", hint="look for the out-of-memory killer: dmesg"
-            ) from None
+        for _ in range(2):
+            pool = self._pool
+            try:
+                return await asyncio.wrap_future(pool.submit(task, *args, **kwargs))
+            except BrokenProcessPool:
+                # Several callers see the same death; the first one replaces the pool.
+                if self._pool is pool:
+                    self._pool = self._new_pool()
+        raise UnavailableError(
+            "two worker processes ended before they were done", hint="look for the out-of-memory killer: dmesg"
+        )
 
     def close(self) -> None:
         """End the processes; what they render now gets a moment to end by itself."""

@@ -16,6 +16,7 @@ from provisioner.dhcp.policy import Answer, answer
 from provisioner.dhcp.reply import SERVER_PORT, destination
 from provisioner.dhcp.report import Throttle, events_of, malformed
 from provisioner.errors import ProtocolError, UnavailableError
+from provisioner.host.datagrams import waiting
 from provisioner.model.address import MacAddress
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import EventSink
@@ -25,9 +26,6 @@ logger = logging.getLogger(__name__)
 
 # A rack that is switched on at once must fit while the loop does something else: 4,000 messages of 600 octets.
 _RECEIVE_BUFFER = 4 << 20
-
-# What is handled in one turn of the loop; 64 messages take about 4 ms.
-_BATCH = 64
 
 
 class DhcpServer:
@@ -77,14 +75,7 @@ class DhcpServer:
         return lease.mac if lease else None
 
     def _readable(self, opened: socket.socket) -> None:
-        # One message a turn of the loop would make a rack wait behind thousands of TFTP sessions.
-        for _ in range(_BATCH):
-            try:
-                data, source = opened.recvfrom(MAX_SIZE + 1)
-            except OSError as error:
-                if not isinstance(error, BlockingIOError):
-                    logger.debug("dhcp: %s", error)
-                return
+        for data, source in waiting(opened, MAX_SIZE + 1):
             self._receive(data, source[0])
 
     def _receive(self, data: bytes, source: str) -> None:

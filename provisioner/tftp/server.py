@@ -13,6 +13,7 @@ from functools import partial
 from ipaddress import IPv4Address
 
 from provisioner.errors import ProtocolError, UnavailableError
+from provisioner.host.datagrams import waiting
 from provisioner.model.address import MacAddress
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.resolved import ResolvedNode
@@ -31,7 +32,6 @@ MAX_SESSIONS_PER_CLIENT = 16
 """Transfers, and refusals of the last second, that one address may have at once."""
 
 _REFUSAL_SECONDS = 1.0
-_BATCH = 64
 _RECEIVE_BUFFER = 4 << 20
 
 logger = logging.getLogger(__name__)
@@ -83,14 +83,7 @@ class TftpServer:
         return self._port
 
     def _readable(self, opened: socket.socket) -> None:
-        # Thousands of sessions are served in one turn of the loop; one request a turn would starve new clients.
-        for _ in range(_BATCH):
-            try:
-                data, source = opened.recvfrom(MAX_REQUEST + 1)
-            except OSError as error:
-                if not isinstance(error, BlockingIOError):
-                    logger.debug("tftp: %s", error)
-                return
+        for data, source in waiting(opened, MAX_REQUEST + 1):
             self._receive(data, source)
 
     def _receive(self, data: bytes, source: Source) -> None:

@@ -16,8 +16,9 @@ from provisioner.dhcp.policy import answer
 from provisioner.events.history import History
 from tests.support.daemon import add_generation
 from tests.support.load import DhcpLoad
-from tests.support.packets import IPXE_BIOS, catalogue, demo
+from tests.support.packets import IPXE_BIOS, demo
 from tests.support.peers import kea
+from tests.support.resolved import catalogue
 from tests.support.rig import Rig, Server, daemon, rig, write_nodes
 
 pytestmark = [pytest.mark.long, pytest.mark.root]

@@ -11,9 +11,9 @@ import pytest
 from provisioner.config.paths import Paths
 from provisioner.image.store import catalogue
 from provisioner.operations.check import check
-from provisioner.operations.overlays import Written
 from provisioner.overlay.context import context_for
 from provisioner.overlay.rendered import pack, render_tree
+from provisioner.overlay.source import WrittenFiles
 from provisioner.registry.collect import collect
 from provisioner.render.environment import Renderer
 from provisioner.trust.sitekey import SiteKey
@@ -40,7 +40,7 @@ def test_a_node_costs_so_much_in_sites_of_these_sizes(tmp_path: Path) -> None:
 
 def _milliseconds(paths: Paths, count: int, names: Sequence[str]) -> float:
     snapshot = check(paths, catalogue(paths)).snapshot
-    written, renderer, key = Written(collect(paths)), Renderer(), SiteKey(b"k" * 32)
+    written, renderer, key = WrittenFiles(collect(paths)), Renderer(), SiteKey(b"k" * 32)
     nodes = [snapshot.nodes[name_of(number)] for number in range(1, SAMPLE + 1)]
     # The first one compiles the templates.
     pack(render_tree(written, names, context_for(snapshot, nodes[0], key), renderer))

@@ -6,6 +6,7 @@ Two processes take half of the inputs each. A failure names the seed of its half
 
 from __future__ import annotations
 
+import resource
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -37,13 +38,15 @@ from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.token import Claims, TokenError, TokenMint
 from tests.support import corpus
 from tests.support.corpus import Corpus, variations
-from tests.support.packets import catalogue, demo
+from tests.support.packets import demo
+from tests.support.resolved import catalogue
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 MILLION = 1_000_000
 SEED = 20_077
 SECONDS_AN_INPUT = 1.0
+MEMORY = 2 << 30
 _PROCESSES = 2
 
 Target = Callable[[bytes], str]
@@ -159,7 +162,7 @@ def fuzz(
     """Feed `count` inputs to a target, half of them in each of two processes, and print what came out."""
     outcomes: Counter[str] = Counter()
     # Forked: the children have the targets already, and the parent has no threads yet.
-    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(_PROCESSES, get_context("fork"), _limit_memory) as pool:
         seeds = range(SEED, SEED + _PROCESSES)
         for part in pool.map(partial(_feed, target, samples, count // _PROCESSES), seeds):
             outcomes += part
@@ -168,6 +171,11 @@ def fuzz(
     shown = ", ".join(f"{what} {number}" for what, number in outcomes.most_common())
     with capsys.disabled():
         print(f"\n{name}: {count} inputs from seed {SEED}: {shown}")
+
+
+def _limit_memory() -> None:
+    # An input that asks for all memory must end its process and not the machine.
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 def _feed(target: Target, samples: Corpus, count: int, seed: int) -> Counter[str]:

@@ -17,8 +17,6 @@ from scapy.layers.l2 import Ether
 
 from provisioner.dhcp.message import Message, Op
 from provisioner.model.address import MacAddress
-from provisioner.model.catalogue import Catalogue
-from provisioner.model.image import Artifact, Generation, Origin
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Network, RootKind, Site
@@ -167,29 +165,6 @@ def demo(**network: object) -> Snapshot:
         node("n003", interface("eth0", None, mac="52:54:00:77:00:13")),
         **network,
     )
-
-
-def catalogue() -> Catalogue:
-    """One image, debian-12, with one generation."""
-    artifact = Artifact(digest=f"sha256:{'0' * 64}", size=1)
-    generation = Generation(
-        image="debian-12",
-        number=1,
-        created=0,
-        architecture="x86_64",
-        os_name="Debian GNU/Linux 12",
-        os_id="debian",
-        os_version="12",
-        kernel_release="6.1.0",
-        kernel=artifact,
-        stage1=artifact,
-        root=artifact,
-        tree=artifact.digest,
-        tree_size=1,
-        entries=1,
-        origin=Origin(kind="recipe", reference="debian-12"),
-    )
-    return Catalogue({"debian-12": {1: generation}}, {"debian-12": 1})
 
 
 def scapy_view(datagram: bytes) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from tests.support.rig import HEAD, HTTP, Server, address_of, mac_of, name_of, r
 
 @contextmanager
 def kea(home: Namespace, device: str, folder: Path, *, nodes: int) -> Iterator[Server]:
-    """Kea with a reservation for every node of `write_nodes`, the options that ours sends, and leases in memory."""
+    """Kea with a reservation for every node of `write_nodes`, most options that ours sends, leases in memory."""
     config = folder / "kea.json"
     config.write_text(json.dumps({"Dhcp4": _kea(device, nodes)}))
     # Kea wants a folder for its process id, and a lock that its children would share.
-    command = ["env", f"KEA_PIDFILE_DIR={folder}", "KEA_LOCKFILE_DIR=none", "kea-dhcp4", "-c", config]
+    command = ["env", f"KEA_PIDFILE_DIR={folder}", "KEA_LOCKFILE_DIR=none", "kea-dhcp4", "-c", str(config)]
     with running(home, command, log=folder / "kea.log", ready=listens(home, "udp", 67)) as server:
         yield server
 
@@ -26,7 +26,7 @@ def kea(home: Namespace, device: str, folder: Path, *, nodes: int) -> Iterator[S
 def tftpd(home: Namespace, folder: Path) -> Iterator[Server]:
     """tftpd-hpa for the files of `folder`."""
     options = ["--foreground", "--secure", "--user", "root", "--address", f"{HEAD.ip}:69"]
-    command = ["in.tftpd", *options, folder]
+    command = ["in.tftpd", *options, str(folder)]
     with running(home, command, log=folder / "tftpd.log", ready=listens(home, "udp", 69)) as server:
         yield server
 
@@ -36,7 +36,7 @@ def nginx(home: Namespace, folder: Path) -> Iterator[Server]:
     """nginx with one worker and sendfile for the files of `folder`, at the address of our daemon."""
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, listen=HTTP.removeprefix("http://")))
-    command = ["nginx", "-c", config, "-p", folder]
+    command = ["nginx", "-c", str(config), "-p", str(folder)]
     with running(home, command, log=folder / "nginx.log", ready=listens(home, "tcp", 8080)) as server:
         yield server
 

@@ -16,7 +16,7 @@ MAC1 = MacAddress("52:54:00:00:00:01")
 MAC2 = MacAddress("52:54:00:00:00:02")
 
 
-def generation(number: int = 1, *, image: str = "debian-12") -> Generation:
+def generation(number: int = 1, *, image: str = "debian-12", tree: str = "sha256:" + "4" * 64) -> Generation:
     """A generation whose artifacts have made-up digests."""
     return Generation(
         image=image,
@@ -30,7 +30,7 @@ def generation(number: int = 1, *, image: str = "debian-12") -> Generation:
         kernel=Artifact(digest="sha256:" + "1" * 64, size=14),
         stage1=Artifact(digest="sha256:" + "2" * 64, size=19),
         root=Artifact(digest="sha256:" + "3" * 64, size=74),
-        tree="sha256:" + "4" * 64,
+        tree=tree,
         tree_size=300,
         entries=10,
         origin=Origin(kind="recipe", reference="debian-12"),

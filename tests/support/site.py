@@ -8,8 +8,8 @@ from pathlib import Path
 
 from provisioner.config.paths import Paths
 from provisioner.model.catalogue import Catalogue
-from provisioner.model.image import Artifact, Generation, Origin
 from provisioner.registry.load import Examined, examine
+from tests.support.resolved import generation
 
 SITE = """\
 cluster: demo
@@ -40,25 +40,4 @@ def examined(files: Mapping[str, str], catalogue: Catalogue | None = None) -> Ex
 
 def catalogue_of(*images: str) -> Catalogue:
     """A catalogue that has generation 1 of these images."""
-    return Catalogue({name: {1: _generation(name)} for name in images}, dict.fromkeys(images, 1))
-
-
-def _generation(image: str) -> Generation:
-    artifact = Artifact(digest=_DIGEST, size=1)
-    return Generation(
-        image=image,
-        number=1,
-        created=0.0,
-        architecture="x86_64",
-        os_name="Debian GNU/Linux 12",
-        os_id="debian",
-        os_version="12",
-        kernel_release="6.1.0",
-        kernel=artifact,
-        stage1=artifact,
-        root=artifact,
-        tree=_DIGEST,
-        tree_size=1,
-        entries=1,
-        origin=Origin(kind="recipe", reference=image),
-    )
+    return Catalogue({name: {1: generation(image=name)} for name in images}, dict.fromkeys(images, 1))

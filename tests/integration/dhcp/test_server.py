@@ -21,11 +21,11 @@ from tests.support.packets import (
     NETWORKD,
     Firmware,
     broadcast_frame,
-    catalogue,
     demo,
     reply_in,
     scapy_view,
 )
+from tests.support.resolved import catalogue
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("ip", "busybox")]
 

@@ -15,17 +15,8 @@ from provisioner.dhcp.reply import destination
 from provisioner.model.address import MacAddress
 from provisioner.model.event import Level
 from provisioner.model.snapshot import Snapshot
-from tests.support.packets import (
-    IPXE_BIOS,
-    MAC,
-    NETWORKD,
-    OVMF_HTTP,
-    OVMF_PXE,
-    Firmware,
-    catalogue,
-    demo,
-    requests,
-)
+from tests.support.packets import IPXE_BIOS, MAC, NETWORKD, OVMF_HTTP, OVMF_PXE, Firmware, demo, requests
+from tests.support.resolved import catalogue
 
 SERVER = IPv4Address("10.77.0.1")
 MINE = IPv4Address("10.77.0.11")

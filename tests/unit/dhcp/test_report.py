@@ -8,7 +8,8 @@ from provisioner.dhcp.lease import Leases
 from provisioner.dhcp.policy import answer
 from provisioner.dhcp.report import Throttle, events_of, malformed
 from provisioner.model.event import Event, Level, Stage
-from tests.support.packets import IPXE_BIOS, MAC, UUID, catalogue, demo
+from tests.support.packets import IPXE_BIOS, MAC, UUID, demo
+from tests.support.resolved import catalogue
 
 
 def told(kind: int, mac: str = MAC) -> list[Event]:

@@ -8,7 +8,8 @@ import pytest
 from provisioner.config.paths import Paths
 from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError
 from provisioner.image import store
-from provisioner.model.image import Artifact, Generation, Origin
+from provisioner.model.image import Artifact, Generation
+from tests.support import resolved
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -21,24 +22,7 @@ def paths(tmp_path: Path) -> Paths:
 
 
 def generation(image: str = "toy", tree: str = DIGEST) -> Generation:
-    artifact = Artifact(digest=DIGEST, size=1)
-    return Generation(
-        image=image,
-        number=0,
-        created=1.5,
-        architecture="x86_64",
-        os_name="Toy",
-        os_id="toy",
-        os_version="1",
-        kernel_release="6.1",
-        kernel=artifact,
-        stage1=artifact,
-        root=artifact,
-        tree=tree,
-        tree_size=1,
-        entries=1,
-        origin=Origin(kind="oci", reference="oci:x"),
-    )
+    return resolved.generation(image=image, tree=tree)
 
 
 def test_a_store_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
