@@ -32,7 +32,7 @@ test: setup lint ## Everything: static checks, then all tests, virtual machines 
 
 .PHONY: test-long
 test-long: setup ## The tests that take long: boot storms and the like (root)
-	@$(BIN)/pytest -m long tests
+	@$(BIN)/pytest -m long --ignore tests/bench tests
 
 .PHONY: check
 check: setup lint unit ## Static checks and unit tests, in less than a minute
@@ -59,6 +59,7 @@ e2e: setup ## End-to-end tests: virtual machines (root)
 
 .PHONY: bench
 bench: setup ## Measure the numbers that the project holds (root)
+	@packaging/install-debian-packages.sh bench-packages.txt
 	@$(BIN)/pytest -s tests/bench
 
 .PHONY: format

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Install what packaging/debian-packages.txt lists and this machine lacks; nothing is done when nothing is missing.
+# install-debian-packages.sh [LIST]: install what a list in this folder names and this machine lacks. The list is
+# debian-packages.txt without an argument; nothing is done when nothing is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+list=${1:-debian-packages.txt}
 
 # A program on the path (or in the sbin folders, which a user's path lacks), or a file; patterns are allowed.
 present() {
@@ -15,7 +17,7 @@ missing=()
 while read -r package brings _; do
     case $package in '' | '#'*) continue ;; esac
     present "$brings" || missing+=("$package")
-done <debian-packages.txt
+done <"$list"
 
 if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0

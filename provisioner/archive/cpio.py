@@ -20,12 +20,17 @@ TRAILER = "TRAILER!!!"
 
 
 def pack(entries: Iterable[Entry]) -> bytes:
-    """The archive of entries in their order; parents, where they are entries, must come before what they hold."""
+    """The archive of entries in their order; parents, where they are entries, must come before what they hold.
+
+    Raises ValueError for what the format cannot hold.
+    """
     members = [_member(inode, entry) for inode, entry in enumerate(entries, start=1)]
     return b"".join([*members, _header(TRAILER, nlink=1)])
 
 
 def _member(inode: int, entry: Entry) -> bytes:
+    if entry.path == TRAILER:
+        raise ValueError(f"{TRAILER} is the name that ends an archive; no file in it can have it")
     if len(entry.content) > _LIMIT:
         raise ValueError(f"{entry.path} is larger than 4 GiB, which the newc format cannot hold")
     header = _header(

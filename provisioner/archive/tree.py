@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
+
+# Stage 1 reads the names of an archive line by line.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Kind(Enum):
@@ -18,7 +22,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file, directory or symlink. `path` is relative and normal; `content` is the data or the target."""
+    """One file, directory or symlink. `path` is relative and normal; `content` is the data or the target.
+
+    Raises ValueError for another path or mode.
+    """
 
     path: str
     kind: Kind
@@ -29,8 +36,12 @@ class Entry:
 
     def __post_init__(self) -> None:
         pure = PurePosixPath(self.path)
-        if pure.is_absolute() or ".." in pure.parts or str(pure) != self.path or "\0" in self.path:
+        if pure.is_absolute() or ".." in pure.parts or str(pure) != self.path:
             raise ValueError(f"{self.path!r} is not a relative path inside the tree")
+        if _CONTROL.search(self.path):
+            raise ValueError(f"{self.path!r} holds a line break or control character")
+        if self.path == "." and self.kind is not Kind.DIRECTORY:
+            raise ValueError("the root of the tree is a directory")
         if not 0 <= self.mode <= 0o7777:
             raise ValueError(f"{self.path}: {self.mode:#o} is not a file mode")
 

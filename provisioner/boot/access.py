@@ -43,12 +43,14 @@ def access(claims: Claims, record: BootRecord | None, resource: Resource, *, now
 
     The token must open the resource, belong to the newest boot of its machine, and its stage must be open. A
     report that closed a stage may be repeated for a minute, because its answer may get lost; not any more once
-    the next stage has reported, because then the answer has arrived.
+    the next stage has reported, because then the answer has arrived. A boot that has failed gets nothing more.
     """
     if resource not in _OPENS[claims.stage]:
         return Denied(f"a token of stage {claims.stage} does not open {resource}")
     if record is None:
         return Denied(f"boot {claims.boot} of {claims.node} is over: the machine has booted again since")
+    if record.state == "failed" and claims.stage is not TokenStage.SYSTEM and resource is not Resource.REPORT:
+        return Denied(f"boot {claims.boot} of {claims.node} has failed")
     order = list(TokenStage)
     if order.index(claims.stage) >= order.index(record.stage):
         return None

@@ -1,10 +1,10 @@
 """The boots under way: which generation and revision each one holds to, and which stage is open.
 
 Theory of operation. A boot is opened when its script is rendered; from then on its generation and revision
-never change. It passes through the stages of its tokens, script, stage1, system, and only forwards: the
-first report of stage 1 closes `script`, the hand-over closes `stage1`. A later boot of the same machine ends
-an earlier one. A token speaks for itself, so a boot that this daemon has never seen (it was killed before it
-wrote it down, or another head of the site issued it) is adopted from the claims of its token.
+never change. It passes through the stages of its tokens, script, stage1, system, and only forwards: the first
+request of stage 1 closes `script`, the hand-over closes `stage1`, a failure closes both. A later boot of the
+same machine ends an earlier one. A token speaks for itself, so a boot that this daemon has never seen (it was
+killed before it wrote it down, or another head of the site issued it) is adopted from the claims of its token.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Ledger:
         """Open a later stage of a boot, which closes all earlier ones; the same stage again changes nothing."""
         if _ORDER.index(stage) <= _ORDER.index(record.stage):
             return record
-        return self._keep(replace(record, stage=stage, state=stage.value, changed=now))
+        return self._keep(replace(record, stage=stage, state=stage.value, changed=now, reason=""))
 
     def settle(self, record: BootRecord, state: str, *, now: float, reason: str = "") -> BootRecord:
         """Note how the boot does: ready, degraded or failed, and why."""

@@ -11,27 +11,22 @@ from provisioner.model.snapshot import Snapshot
 def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decision:
     """The decision for a machine, by its MAC alone.
 
-    In this order: no node has the MAC: unknown; the node has no image, or its image or generation does not
-    exist, or it has no address to boot with: refused; else it boots.
+    In this order: no node has the MAC: unknown; the interface with this MAC has no address to boot with, the
+    node has no image, or its image or generation does not exist: refused; else it boots.
     """
     node = snapshot.by_mac.get(machine.mac)
     if node is None:
         return Unknown(machine.mac, f"no node has the MAC {machine.mac}")
-    return decide_node(node, catalogue)
-
-
-def decide_node(node: ResolvedNode, catalogue: Catalogue) -> Boot | Refused:
-    """The decision for a machine that is known to be this node."""
-    interface = node.boot_interface
+    interface = node.interface_of(machine.mac)
     if interface is None or interface.ip is None:
-        reason = f"{node.name} has no boot interface with an address"
-        return Refused(node, reason, f"prov node set {node.name} --ip ADDRESS")
+        reason = f"{node.name} has no address on the interface with the MAC {machine.mac}"
+        return Refused(node, reason, f"prov node set {node.name} --interface NAME --ip ADDRESS")
     if node.image is None:
         return Refused(node, f"{node.name} has no image", f"prov node set {node.name} --image NAME")
     generation = catalogue.find(node.image)
     if generation is None:
         return Refused(node, f"the image {node.image} of {node.name} does not exist", "prov image list")
-    return Boot(node, generation, f"{node.name} boots {generation.name} ({_origin(node)})")
+    return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node)})")
 
 
 def _origin(node: ResolvedNode) -> str:

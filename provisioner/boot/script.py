@@ -10,6 +10,7 @@ from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.model.snapshot import Snapshot
 from provisioner.render.environment import Renderer
+from provisioner.render.escape import UnsafeValueError, ipxe
 
 # COMMAND_LINE_SIZE of x86 Linux, its closing zero byte included (arch/x86/include/asm/setup.h).
 KERNEL_LINE_LIMIT = 2048
@@ -64,12 +65,10 @@ class ScriptWriter:
 
 def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac: MacAddress) -> str:
     """The whole kernel line of a boot. What stage 1 needs comes last, where no other argument overrides it."""
-    interface = decision.node.boot_interface
-    if interface is None or interface.ip is None:
-        raise ProvisionerError(f"{decision.node.name} has no address to boot with")
+    interface = decision.interface
     gateway = snapshot.site.networks[interface.network].gateway
     words = [
-        *decision.node.kernel_args,
+        *(_checked(argument, decision.node.name) for argument in decision.node.kernel_args),
         "rd.shell=0",
         "rd.emergency=reboot",
         "root=provisioner",
@@ -86,3 +85,12 @@ def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac
         message = f"the kernel line of {decision.node.name} has {size}"
         raise ProvisionerError(message, hint=f"shorten its arguments: prov node show {decision.node.name}")
     return line
+
+
+def _checked(argument: str, node: str) -> str:
+    # One by one: an error about the whole line would carry its token into events and onto consoles.
+    try:
+        return ipxe(argument)
+    except UnsafeValueError as error:
+        message = f"kernel argument of {node}: {error}"
+        raise ProvisionerError(message, hint=f"prov node show {node} tells where it is written") from None

@@ -11,6 +11,8 @@ from provisioner.registry.changes import Changes
 
 F = TypeVar("F", bound=Callable[..., object])
 
+_RUNTIME = "Kept for a later version: the agent does not fetch them yet."
+
 
 def layer_options(function: F) -> F:
     """Add the options for what nodes and groups have in common."""
@@ -21,7 +23,7 @@ def layer_options(function: F) -> F:
         click.option("--image", metavar="IMAGE", help="NAME, NAME@GENERATION or NAME@sha256:DIGEST."),
         click.option("--kernel-arg", "kernel_args", multiple=True, metavar="ARG", help="Add a kernel argument."),
         click.option("--system-overlay", "system_overlays", multiple=True, metavar="NAME", help="Laid at boot."),
-        click.option("--runtime-overlay", "runtime_overlays", multiple=True, metavar="NAME", help="Kept fresh."),
+        click.option("--runtime-overlay", "runtime_overlays", multiple=True, metavar="NAME", help=_RUNTIME),
         click.option("--script", metavar="NAME", help="The template of the boot script."),
         click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A value for templates."),
     )

@@ -28,7 +28,8 @@ def add(paths: Paths, /, name: str, **options: Any) -> None:
     from provisioner.image.store import catalogue
     from provisioner.operations.groups import add_group
 
-    output.say_written(add_group(paths, catalogue(paths), name, changes_of(options)))
+    applied = add_group(paths, catalogue(paths), name, changes_of(options))
+    output.say_written(applied.files, applied.unserved)
 
 
 @command.command("set")
@@ -40,7 +41,8 @@ def set_(paths: Paths, /, name: str, **options: Any) -> None:
     from provisioner.image.store import catalogue
     from provisioner.operations.groups import set_group
 
-    output.say_written(set_group(paths, catalogue(paths), name, changes_of(options)))
+    applied = set_group(paths, catalogue(paths), name, changes_of(options))
+    output.say_written(applied.files, applied.unserved)
 
 
 @command.command("list")

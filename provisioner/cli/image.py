@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from provisioner.cli.output import format_option, write_record, write_rows
+from provisioner.cli.output import format_option, warn_of_unserved, write_record, write_rows
 from provisioner.config.paths import Paths
 
 
@@ -31,6 +31,7 @@ def build(paths: Paths, *, recipe: str, name: str | None, mirror: str | None, st
 
     outcome = build_image(paths, recipe, image=name, mirror=mirror, say=_say)
     _report(record(outcome.generation), is_new=outcome.is_new, style=style)
+    warn_of_unserved("made", outcome.unserved)
 
 
 @command.command("import")
@@ -44,6 +45,7 @@ def import_(paths: Paths, *, source: str, name: str, style: str) -> None:
 
     outcome = import_image(paths, source, name, say=_say)
     _report(record(outcome.generation), is_new=outcome.is_new, style=style)
+    warn_of_unserved("made", outcome.unserved)
 
 
 @command.command("list")

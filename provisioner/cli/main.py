@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -72,7 +73,26 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return prov(args=arguments, prog_name="prov")
     except ProvisionerError as error:
-        click.echo(f"prov: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"    hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        _fail(error.message, error.hint, error.exit_code)
+    except OSError as error:
+        _fail(_refusal(error), _rights(error), ProvisionerError.exit_code)
+
+
+def _fail(message: str, hint: str | None, status: int) -> NoReturn:
+    click.echo(f"prov: {message}", err=True)
+    if hint:
+        click.echo(f"    hint: {hint}", err=True)
+    sys.exit(status)
+
+
+def _refusal(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{reason}: {os.fsdecode(error.filename)}"
+
+
+def _rights(error: OSError) -> str | None:
+    if not isinstance(error, PermissionError):
+        return None
+    return (
+        "run prov as root or as a member of the group that owns the file, or name a site of your own: --root DIR"
+    )

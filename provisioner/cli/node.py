@@ -33,7 +33,8 @@ def add(paths: Paths, /, nodeset: str, **options: Any) -> None:
     from provisioner.image.store import catalogue
     from provisioner.operations.nodes import add_nodes
 
-    output.say_written(add_nodes(paths, catalogue(paths), nodeset, changes_of(options)))
+    applied = add_nodes(paths, catalogue(paths), nodeset, changes_of(options))
+    output.say_written(applied.files, applied.unserved)
 
 
 @command.command("set")
@@ -50,7 +51,8 @@ def set_(paths: Paths, /, nodeset: str, **options: Any) -> None:
     from provisioner.image.store import catalogue
     from provisioner.operations.nodes import set_nodes
 
-    output.say_written(set_nodes(paths, catalogue(paths), nodeset, changes_of(options)))
+    applied = set_nodes(paths, catalogue(paths), nodeset, changes_of(options))
+    output.say_written(applied.files, applied.unserved)
 
 
 @command.command("delete")
@@ -61,7 +63,8 @@ def delete(paths: Paths, nodeset: str) -> None:
     from provisioner.image.store import catalogue
     from provisioner.operations.nodes import delete_nodes
 
-    output.say_written(delete_nodes(paths, catalogue(paths), nodeset))
+    applied = delete_nodes(paths, catalogue(paths), nodeset)
+    output.say_written(applied.files, applied.unserved)
 
 
 @command.command("list")

@@ -67,9 +67,16 @@ def lines(pairs: Iterable[tuple[str, Writable]]) -> None:
         click.echo(f"{name.ljust(width)}  {value}".rstrip())
 
 
-def say_written(files: Iterable[str]) -> None:
-    """Name the files that an edit changed."""
+def say_written(files: Iterable[str], unserved: str) -> None:
+    """Name the files that an edit changed, and why the daemon does not serve them."""
     click.echo("\n".join(f"wrote {file}" for file in files) or "nothing to change")
+    warn_of_unserved("written", unserved)
+
+
+def warn_of_unserved(done: str, reason: str) -> None:
+    """Say on standard error that what was done (`written`, `made`) is not served, if there is a reason."""
+    if reason:
+        click.echo(f"warning: {done}, but not served: {reason}", err=True)
 
 
 def problems(found: Iterable[Problem]) -> None:

@@ -30,7 +30,9 @@ def command(paths: Paths, style: str) -> None:
 
 def _table(status: SiteStatus) -> None:
     daemon = status.daemon
-    if daemon is None:
+    if status.daemon_fault:
+        click.echo(f"{status.daemon_fault}. This is what it last saw.", err=True)
+    elif daemon is None:
         click.echo("The daemon does not run: this is what it last saw. Start it with: prov serve", err=True)
     else:
         click.echo(f"daemon {daemon['version']}, process {daemon['pid']}, revision {daemon['revision'][:16]}")
@@ -71,6 +73,7 @@ def _record(status: SiteStatus) -> dict[str, Writable]:
     return {
         "revision": status.revision,
         "daemon": status.daemon,
+        "daemon_fault": status.daemon_fault,
         "nodes": [asdict(node) for node in status.nodes],
         "alarms": alarms,
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +30,6 @@ class Paths:
             root = root.absolute()
             places = (root, root / "var", root / "run")
         return cls(*places, data=shipped_data())
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Paths:
-        """The paths that PROVISIONER_ROOT asks for."""
-        root = environment.get(ROOT_VARIABLE)
-        return cls.below(Path(root) if root else None)
 
     @property
     def site_file(self) -> Path:

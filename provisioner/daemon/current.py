@@ -36,30 +36,54 @@ class Current:
         """Compile what is written now; serve it when it is right, else keep the last good one and say so."""
         async with self._lock:
             try:
-                result = await self.workers.run(tasks.compile_revision, self.paths)
-                if result.revision is None:
-                    self._keep(result.problems)
-                    return
-                self.catalogue = await asyncio.to_thread(catalogue, self.paths)
+                problems = await self._compile()
             except ProvisionerError as error:
                 # Damaged records, workers that die: it is said, and the next change tries again.
-                self._keep((tasks.whole_site(self.paths, error.message, error.hint),))
-                return
-            self.problems = ()
-            if result.revision != self.snapshot.revision:
-                await self._serve(result.revision)
+                problems = (tasks.whole_site(self.paths, error.message, error.hint),)
+            except Exception as error:
+                # Nothing that people write may end the service of everybody else.
+                logger.exception("the site cannot be compiled")
+                problems = (
+                    tasks.whole_site(self.paths, f"{type(error).__name__}: {error}", "see the daemon's log"),
+                )
+            self._say(problems)
 
-    async def _serve(self, revision: str) -> None:
-        self.snapshot = await asyncio.to_thread(read_snapshot, self.paths, revision)
-        message = f"serving revision {revision[:16]}: {len(self.snapshot.nodes)} nodes"
-        logger.info("%s", message)
-        self.record(Event(time.time(), Stage.SITE, "site.revision", message, data={"revision": revision}))
+    async def _compile(self) -> tuple[Problem, ...]:
+        result = await self.workers.run(tasks.compile_revision, self.paths)
+        if result.revision is None:
+            return result.problems
+        snapshot = self.snapshot
+        if result.revision != snapshot.revision:
+            snapshot = await asyncio.to_thread(read_snapshot, self.paths, result.revision)
+        images = await asyncio.to_thread(catalogue, self.paths)
+        if sockets_of(snapshot) != sockets_of(self.snapshot):
+            hint = "restart prov serve"
+            return (Problem("provisioner.yaml", 0, 0, "ports or addresses of the head node have changed", hint),)
+        changed = snapshot is not self.snapshot
+        self.snapshot, self.catalogue = snapshot, images
+        if changed:
+            message = f"serving revision {snapshot.revision[:16]}: {len(snapshot.nodes)} nodes"
+            self._record("site.revision", message, {"revision": snapshot.revision})
+        return ()
 
-    def _keep(self, problems: tuple[Problem, ...]) -> None:
+    def _say(self, problems: tuple[Problem, ...]) -> None:
         if problems == self.problems:
             return
         self.problems = problems
+        if not problems:
+            self._record("site.repaired", "what is written has no mistakes any more", {})
+            return
         message = f"{len(problems)} mistakes in what is written; still serving {self.snapshot.revision[:16]}"
         logger.error("%s\n%s", message, "\n".join(str(problem) for problem in problems))
         data = {"problems": [str(problem) for problem in problems]}
         self.record(Event(time.time(), Stage.SITE, "site.broken", message, Level.FAILURE, data=data))
+
+    def _record(self, name: str, message: str, data: dict[str, object]) -> None:
+        logger.info("%s", message)
+        self.record(Event(time.time(), Stage.SITE, name, message, data=data))
+
+
+def sockets_of(snapshot: Snapshot) -> object:
+    """What the sockets of the daemon were opened for: it cannot change while they are open."""
+    site = snapshot.site
+    return site.ports, {name: (network.head, network.dhcp) for name, network in site.networks.items()}

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack
 
 from provisioner import __version__
 from provisioner.api.server import ControlServer
@@ -16,7 +16,7 @@ from provisioner.config.paths import Paths
 from provisioner.daemon import tasks
 from provisioner.daemon.current import Current
 from provisioner.daemon.recorder import StoreRecorder, open_ledger
-from provisioner.daemon.services import Place, Service, Wiring, network_services
+from provisioner.daemon.services import Place, Service, Wiring, dhcp_server, network_services
 from provisioner.daemon.watch import watch
 from provisioner.daemon.workers import PoolRendering, Workers
 from provisioner.errors import ConfigError, ConflictError, UnavailableError
@@ -68,9 +68,18 @@ async def _serve(paths: Paths) -> None:
         watcher = asyncio.create_task(watch(paths, current.reload))
         stack.push_async_callback(_cancel, watcher)
         _announce(current, record)
-        await stop.wait()
+        await _first_of(stop, watcher)
         notify("STOPPING=1")
         logger.info("stopping")
+
+
+async def _first_of(stop: asyncio.Event, watcher: asyncio.Task[None]) -> None:
+    """Wait until it is time to stop; a watcher that ends is an error: edits would go unseen from then on."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, watcher}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if watcher.done():
+        watcher.result()
 
 
 async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
@@ -92,12 +101,15 @@ async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
 
 def _services(paths: Paths, current: Current, store: EventStore, record: EventSink) -> list[Service]:
     loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
-    places = _places(current.snapshot)
+    wiring = Wiring(lambda: current.snapshot, lambda: current.catalogue, loaders, record)
+    places, ports = _places(current.snapshot), current.snapshot.site.ports
+    dhcp = {place: dhcp_server(wiring, place, ports) for place in places}
     site = HttpSite(
-        snapshot=lambda: current.snapshot,
-        catalogue=lambda: current.catalogue,
+        snapshot=wiring.snapshot,
+        catalogue=wiring.catalogue,
         artifact=lambda digest: artifact_path(paths, digest),
         loaders=loaders,
+        mac_of=lambda address: next(filter(None, (server.mac_of(address) for server in dhcp.values())), None),
         rendering=PoolRendering(paths, current.workers),
         ledger=open_ledger(paths, store),
         mint=TokenMint(SiteKey.load_or_create(paths.keys)),
@@ -105,11 +117,9 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         recorder=StoreRecorder(store),
         now=time.time,
     )
-    wiring = Wiring(site.snapshot, site.catalogue, loaders, record)
-    ports = current.snapshot.site.ports
     return [
         HttpServer(site, hosts=[str(place.address) for place in places], port=ports.http),
-        *(service for place in places for service in network_services(wiring, place, ports)),
+        *(service for place in places for service in network_services(wiring, place, ports, dhcp[place])),
         ControlServer(paths.control_socket, status=_status(current), reload=current.reload),
     ]
 
@@ -165,5 +175,4 @@ def _stop_signal() -> asyncio.Event:
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.gather(task, return_exceptions=True)

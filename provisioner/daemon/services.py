@@ -47,10 +47,9 @@ class Place:
     address: IPv4Address
 
 
-def network_services(wiring: Wiring, place: Place, ports: Ports) -> list[Service]:
-    """DHCP (where this network wants it), TFTP and DNS for one network; a port of 0 leaves a service out."""
-    mode = wiring.snapshot().site.networks[place.network].dhcp
-    dhcp = DhcpServer(
+def dhcp_server(wiring: Wiring, place: Place, ports: Ports) -> DhcpServer:
+    """The DHCP server of a network; whether it is started is `network_services`' choice."""
+    return DhcpServer(
         interface=place.interface,
         address=place.address,
         port=ports.dhcp,
@@ -59,6 +58,11 @@ def network_services(wiring: Wiring, place: Place, ports: Ports) -> list[Service
         catalogue=wiring.catalogue,
         record=wiring.record,
     )
+
+
+def network_services(wiring: Wiring, place: Place, ports: Ports, dhcp: DhcpServer) -> list[Service]:
+    """DHCP (where this network wants it), TFTP and DNS for one network; a port of 0 leaves a service out."""
+    mode = wiring.snapshot().site.networks[place.network].dhcp
     services: list[Service] = []
     if mode is DhcpMode.AUTHORITATIVE and ports.dhcp:
         # Only a network that we own gets our router advertisements.

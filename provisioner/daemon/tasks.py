@@ -27,7 +27,7 @@ from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations.check import compile_site
-from provisioner.overlay.context import context_for, head_for
+from provisioner.overlay.context import context_for
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay, pack, render_tree
 from provisioner.registry.revision import Revision
 from provisioner.registry.store import read_snapshot
@@ -87,7 +87,7 @@ def boot_script(paths: Paths, revision: str, decision: Boot, tokens: ScriptToken
     """The script that boots a node."""
     snapshot = _snapshot(paths, revision)
     with _bounded(f"the script of {decision.node.name}"):
-        writer = _writer(paths, revision, head_for(snapshot, decision.node).url)
+        writer = _writer(paths, revision, snapshot.head_url(decision.interface.network))
         return writer.boot(decision, snapshot, tokens, mac=MacAddress(mac))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from watchfiles import awatch
+from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from provisioner.config.paths import Paths
 
@@ -26,7 +27,7 @@ async def watch(paths: Paths, changed: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await _watch(paths, watched_folders(paths), changed)
-        except* OSError as errors:
+        except* (OSError, WatchfilesRustInternalError) as errors:
             # A folder that has just gone, or no inotify watches left: without them this looks now and then.
             logger.error("files of the site are not watched: %s", errors.exceptions[0])  # noqa: TRY400
             await asyncio.sleep(_RETRY_SECONDS)

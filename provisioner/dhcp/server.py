@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import time
 from collections.abc import Callable
@@ -19,10 +18,8 @@ from provisioner.errors import ProtocolError, UnavailableError
 from provisioner.host.datagrams import waiting
 from provisioner.model.address import MacAddress
 from provisioner.model.catalogue import Catalogue
-from provisioner.model.event import EventSink
+from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
-
-logger = logging.getLogger(__name__)
 
 # A rack that is switched on at once must fit while the loop does something else: 4,000 messages of 600 octets.
 _RECEIVE_BUFFER = 4 << 20
@@ -89,7 +86,7 @@ class DhcpServer:
         decided = answer(message, self._context(now))
         self._remember(decided)
         if decided.reply is not None:
-            self._send(encode(decided.reply), destination(decided.reply))
+            self._send(encode(decided.reply), destination(decided.reply), now)
         client = decided.client.machine.mac if decided.client else source
         if decided.reply is not None or self._throttle.allows((client, decided.name, decided.reason), now):
             for event in events_of(message, decided, now):
@@ -111,14 +108,16 @@ class DhcpServer:
         if decided.keep is not None:
             self._leases.keep(decided.keep)
 
-    def _send(self, data: bytes, target: tuple[str, int]) -> None:
+    def _send(self, data: bytes, target: tuple[str, int], now: float) -> None:
         if self._socket is None:
             return
         try:
             self._socket.sendto(data, target)
         except OSError as error:
-            # An unreachable relay, or a full buffer: the client asks again.
-            logger.debug("dhcp: no reply to %s: %s", target[0], error)
+            # An unreachable relay, a full buffer, a full table of neighbours: the client asks again.
+            reason = f"no reply could be sent to {target[0]}: {error.strerror}"
+            if self._throttle.allows((target[0], "unsent", reason), now):
+                self._record(Event(now, Stage.DHCP, "dhcp.unsent", reason, Level.FAILURE))
 
 
 def _open(interface: str, port: int) -> socket.socket:

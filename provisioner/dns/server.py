@@ -85,7 +85,7 @@ class DnsServer:
     def _respond(self, data: bytes, *, tcp: bool = False) -> bytes | None:
         snapshot = self._snapshot()
         if self._zones is None or self._zones.snapshot is not snapshot:
-            self._zones = Zones.of(snapshot, self._address)
+            self._zones = Zones.of(snapshot)
         return respond(data, self._zones, tcp=tcp)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

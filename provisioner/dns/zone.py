@@ -33,15 +33,14 @@ class Zones:
     nodes: Mapping[str, ResolvedNode]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, server: IPv4Address) -> Zones:
-        """The zones; `server` is our address in domains whose networks name none. About 0.2 us a node."""
+    def of(cls, snapshot: Snapshot) -> Zones:
+        """The zones of a site. About 0.2 us a node."""
         domains: dict[str, tuple[IPv4Address, ...]] = {}
         for network in snapshot.site.networks.values():
             domain = network.domain.lower()
-            own = (network.server,) if network.server else ()
-            domains[domain] = domains.get(domain, ()) + own
+            domains[domain] = (*domains.get(domain, ()), network.head)
         nodes = {name.lower(): node for name, node in snapshot.nodes.items()}
-        return cls(snapshot, {name: own or (server,) for name, own in domains.items()}, nodes)
+        return cls(snapshot, domains, nodes)
 
     def answer(self, question: Question) -> Reply:
         """The reply: REFUSED outside our zones, NXDOMAIN for no such name, and no records for no such type."""

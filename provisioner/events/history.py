@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from provisioner.errors import IntegrityError
 from provisioner.model.boot import BootRecord, TokenStage
 from provisioner.model.event import Event, Level, Stage
 
@@ -57,8 +58,12 @@ class History:
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
-        with _connection(self._path) as database:
-            return [dict(row) for row in database.execute(query, values)]
+        try:
+            with _connection(self._path) as database:
+                return [dict(row) for row in database.execute(query, values)]
+        except sqlite3.Error as error:
+            hint = "look at its owner and mode; a damaged one can be moved away, the daemon begins a new one"
+            raise IntegrityError(f"the events file {self._path} cannot be read: {error}", hint=hint) from None
 
 
 def _record(row: dict[str, Any]) -> BootRecord:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioner.errors import UnavailableError
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Stage
 
@@ -39,6 +40,7 @@ create table if not exists report (
 """
 VERSION = 1
 _BATCH = 1000
+_LONGEST_QUEUE = 200_000
 # Events of firmware and loader this long before a script belong to its boot: a BIOS chain takes 15 s, a
 # firmware that tries other ports first some minutes.
 JOIN_WINDOW = 600.0
@@ -48,20 +50,24 @@ _Write = Callable[[sqlite3.Connection], None]
 
 
 class EventStore:
-    """The writer. One object a daemon; `close` writes what is queued."""
+    """The writer. One object a daemon; `close` writes what is queued.
+
+    Raises UnavailableError when the file cannot be opened or is no events file.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = _open(path)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._path = path
+        self._lost = 0
         self._thread = threading.Thread(target=self._write_batches, name="events", daemon=True)
-        self._opened = threading.Event()
         self._thread.start()
-        self._opened.wait()
 
     def record(self, event: Event) -> None:
-        """Queue one event."""
-        self._queue.put(lambda database: _insert_event(database, event))
+        """Queue one event; when the disk cannot keep up, events are counted instead."""
+        if self._queue.qsize() < _LONGEST_QUEUE:
+            self._queue.put(lambda database: _insert_event(database, event))
+        else:
+            self._lost += 1
 
     def save_boot(self, boot: BootRecord) -> None:
         """Queue the new state of a boot; the events of its machine that had no boot yet are joined to it."""
@@ -82,32 +88,29 @@ class EventStore:
         self._thread.join()
 
     def _write_batches(self) -> None:
-        database = sqlite3.connect(self._path, isolation_level=None)
-        database.execute("pragma journal_mode = wal")
-        database.execute("pragma synchronous = normal")
-        database.executescript(_SCHEMA)
-        database.execute(f"pragma user_version = {VERSION}")
-        self._opened.set()
         running = True
         while running:
-            running = self._write_batch(database)
-        database.close()
+            batch, running = self._take_batch()
+            self._write(batch)
+            if self._lost:
+                logger.error("%d events are lost: more came than the disk takes", self._lost)
+                self._lost = 0
+        self._database.close()
 
-    def _write_batch(self, database: sqlite3.Connection) -> bool:
-        """Write all that is queued, in one transaction; False when it is time to stop."""
-        batch, running = self._take_batch()
+    def _write(self, batch: list[_Write]) -> None:
+        """Write a batch in one transaction, and tell those who wait for it, whatever becomes of it."""
         try:
-            with database:
-                database.execute("begin")
+            with self._database:
+                self._database.execute("begin")
                 for work in batch:
-                    work(database)
-        except sqlite3.Error as error:
-            # A full disk must not end the daemon: nodes still boot, and the log says what is lost.
-            logger.error("%d events are lost, the events file cannot be written: %s", len(batch), error)  # noqa: TRY400
+                    work(self._database)
+        except Exception:
+            # A full disk must not end the daemon, and one odd value must not stop the writer: nodes still
+            # boot, and the log says what is lost.
+            logger.exception("%d events are lost, they cannot be written", len(batch))
         for work in batch:
             if isinstance(work, _Flush):
                 work.then()
-        return running
 
     def _take_batch(self) -> tuple[list[_Write], bool]:
         batch: list[_Write] = []
@@ -118,6 +121,22 @@ class EventStore:
                 return batch, True
             work = self._queue.get()
         return batch, False
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # Made before SQLite does, so that it is never open to everybody: events name machines and reasons.
+        path.touch(mode=0o640, exist_ok=True)
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        database.execute("pragma journal_mode = wal")
+        database.execute("pragma synchronous = normal")
+        database.executescript(_SCHEMA)
+        database.execute(f"pragma user_version = {VERSION}")
+    except (OSError, sqlite3.Error) as error:
+        hint = "move the file away to begin a new one, or restore it"
+        raise UnavailableError(f"the events file {path} cannot be used: {error}", hint=hint) from None
+    return database
 
 
 @dataclass(frozen=True, slots=True)

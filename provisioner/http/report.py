@@ -8,19 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provisioner.errors import ProtocolError
+from provisioner.model.boot import TokenStage
 from provisioner.model.event import Stage
 
 MAX_BODY = 64 << 10
 _MAX_KEYS = 64
 _LINE = re.compile(r"([a-z][a-z0-9_]{0,31})=([^\x00-\x08\x0a-\x1f\x7f-\x9f]*)")
-# Every event that a node may send, and the stage of the boot that it belongs to.
+# Every event that a node may send, by the stage of its token, and the stage of the boot that it belongs to.
 _STAGES = {
-    "stage1.started": Stage.STAGE1,
-    "image.verified": Stage.IMAGE,
-    "overlay.applied": Stage.OVERLAY,
-    "handover.done": Stage.HANDOVER,
-    "failed": Stage.STAGE1,
-    "system.report": Stage.SYSTEM,
+    TokenStage.SCRIPT: {},
+    TokenStage.STAGE1: {
+        "stage1.started": Stage.STAGE1,
+        "image.verified": Stage.IMAGE,
+        "overlay.applied": Stage.OVERLAY,
+        "handover.done": Stage.HANDOVER,
+        "failed": Stage.STAGE1,
+    },
+    TokenStage.SYSTEM: {"system.report": Stage.SYSTEM},
 }
 
 
@@ -34,16 +38,17 @@ class NodeReport:
     facts: Mapping[str, str]
 
 
-def parse_report(body: bytes) -> NodeReport:
-    """The report in a request body. ProtocolError says which line is wrong."""
+def parse_report(body: bytes, sender: TokenStage) -> NodeReport:
+    """The report in a request body from a node in this stage. ProtocolError says which line is wrong."""
     lines = body.decode("utf-8", "replace").splitlines()
     if len(lines) > _MAX_KEYS:
         raise ProtocolError(f"a report has at most {_MAX_KEYS} lines, this one has {len(lines)}")
     facts = dict(_pair(line) for line in lines if line.strip())
     event = facts.pop("event", "")
-    if event not in _STAGES:
-        raise ProtocolError(f"{event[:64]!r} is not an event that a node reports")
-    return NodeReport(event, _STAGES[event], _seconds(facts.pop("uptime", "0")), facts)
+    stage = _STAGES[sender].get(event)
+    if stage is None:
+        raise ProtocolError(f"{event[:64]!r} is not an event that a node in stage {sender} reports")
+    return NodeReport(event, stage, _seconds(facts.pop("uptime", "0")), facts)
 
 
 def _seconds(text: str) -> float:

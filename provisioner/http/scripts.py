@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 from aiohttp import web
 
@@ -13,6 +13,7 @@ from provisioner.http.site import HttpSite
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, BootRecord, Machine, Refused, TokenStage, Unknown
 from provisioner.model.event import Event, Level, Stage
+from provisioner.model.written import DhcpMode
 from provisioner.trust.token import Claims
 
 _IPXE = "text/plain"
@@ -27,7 +28,8 @@ class Scripts:
     def routes(self) -> list[web.RouteDef]:
         """The routes of this part."""
         return [
-            web.get("/boot/{mac}", self.script),
+            # A HEAD must not open a boot.
+            web.get("/boot/{mac}", self.script, allow_head=False),
             web.get("/autoexec.ipxe", self.autoexec),
             web.get("/loader/autoexec.ipxe", self.autoexec),
             web.get("/loader/{name}", self.loader),
@@ -41,11 +43,41 @@ class Scripts:
             raise web.HTTPBadRequest(text=f"{error}\n") from None
         snapshot = self._site.snapshot()
         decision = decide(snapshot, self._site.catalogue(), Machine(mac, runs_ipxe=True))
+        if isinstance(decision, Boot) and not self._comes_from(decision, mac, request.remote):
+            decision = self._refuse_stranger(decision, mac, request)
         if isinstance(decision, Boot):
             text = await self._boot(decision, mac, request)
         else:
             text = await self._other(decision, mac, request)
         return web.Response(text=text, content_type=_IPXE)
+
+    def _comes_from(self, decision: Boot, mac: MacAddress, remote: str | None) -> bool:
+        """Whether the request comes from the machine: from its own address, or one that it holds of the pool.
+
+        Where somebody else gives out the addresses, nothing is known of them.
+        """
+        if self._site.snapshot().site.networks[decision.interface.network].dhcp is not DhcpMode.AUTHORITATIVE:
+            return True
+        own = decision.interface.ip
+        address = ip_address(remote or "::")
+        if own is not None and address == own.ip:
+            return True
+        return isinstance(address, IPv4Address) and self._site.mac_of(address) == mac
+
+    def _refuse_stranger(self, decision: Boot, mac: MacAddress, request: web.Request) -> Refused:
+        reason = f"{request.remote} asks for the script of {decision.node.name} ({decision.interface.ip})"
+        event = Event(
+            time=self._site.now(),
+            stage=Stage.SCRIPT,
+            name="script.stranger",
+            message=reason,
+            level=Level.ALARM,
+            mac=mac,
+            node=decision.node.name,
+            address=request.remote,
+        )
+        self._site.record(event)
+        return Refused(decision.node, reason, "restart the machine, so that it asks for its address again")
 
     async def _boot(self, decision: Boot, mac: MacAddress, request: web.Request) -> str:
         site, revision = self._site, self._site.snapshot().revision

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
@@ -43,12 +44,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class HttpSite:
-    """The collaborators of the HTTP service. `now` gives Unix seconds, `artifact` the file of a digest."""
+    """The collaborators of the HTTP service.
+
+    `now` gives Unix seconds, `artifact` the file of a digest, `mac_of` the holder of an address of a pool.
+    """
 
     snapshot: Callable[[], Snapshot]
     catalogue: Callable[[], Catalogue]
     artifact: Callable[[str], Path]
     loaders: Mapping[str, bytes]
+    mac_of: Callable[[IPv4Address], MacAddress | None]
     rendering: Rendering
     ledger: Ledger
     mint: TokenMint

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
-from provisioner.errors import UnavailableError
 from provisioner.model.written import Site
 
 BRIDGE = "br0"
@@ -39,11 +38,6 @@ def tap_commands(tap: str) -> list[list[str]]:
 
 
 def network_of(site: Site) -> LabNetwork:
-    """The lab of a site: its first network, with the server's address, or the first one when none is written."""
-    name, network = next(iter(site.networks.items()))
-    address = network.server or next(network.cidr.hosts(), None)
-    if address is None or address not in network.cidr:
-        raise UnavailableError(
-            f"the network {name} has no address for the server", hint=f"write server: into {name}"
-        )
-    return LabNetwork(IPv4Interface((int(address), network.cidr.prefixlen)))
+    """The lab of a site: its first network, with the head node's address in it."""
+    network = next(iter(site.networks.values()))
+    return LabNetwork(IPv4Interface((int(network.head), network.cidr.prefixlen)))

@@ -7,7 +7,7 @@ from enum import Enum, StrEnum
 
 from provisioner.model.address import MacAddress
 from provisioner.model.image import Generation
-from provisioner.model.resolved import ResolvedNode
+from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 
 
 class Firmware(Enum):
@@ -24,11 +24,6 @@ class Firmware(Enum):
     def from_architecture(cls, code: int | None) -> Firmware:
         """The firmware behind DHCP option 93; no option at all is an old BIOS ROM or no firmware."""
         return _BY_ARCHITECTURE.get(code, cls.UNKNOWN)
-
-    @property
-    def boots_by_http(self) -> bool:
-        """Whether it wants a URL rather than a TFTP name."""
-        return self in {Firmware.EFI_X64_HTTP, Firmware.EFI_ARM64_HTTP}
 
     @property
     def loader(self) -> str | None:
@@ -67,10 +62,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """The machine is this node and boots this generation."""
+    """The machine is this node and boots this generation, by this interface, which has an IPv4 address."""
 
     node: ResolvedNode
     generation: Generation
+    interface: ResolvedInterface
     reason: str
 
 

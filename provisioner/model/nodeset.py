@@ -19,7 +19,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _AROUND_OPERATOR = re.compile(r"\s*([,!&^])\s*")
 _FOREIGN = re.compile(r"[^A-Za-z0-9.\-\[\],/!&^]")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
-_RANGE = re.compile(r"([0-9]+)-([0-9]+)(?:/([0-9]+))?")
+_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?:/([0-9]+))?)?")
 _PART = re.compile(r"[,!&^](?![^\[]*\])")
 
 
@@ -84,10 +84,15 @@ def _size(brackets: str) -> int:
     total = 0
     for piece in brackets.split(","):
         if any(len(digits) > _LONGEST_NUMBER for digits in re.findall(r"[0-9]+", piece)):
-            raise ValueError(f"[{_shown(brackets)}] has a number of more than {_LONGEST_NUMBER} digits")
+            raise ValueError(f"{_shown(f'[{brackets}]')} has a number of more than {_LONGEST_NUMBER} digits")
         match = _RANGE.fullmatch(piece.strip())
-        step = max(1, int(match.group(3) or 1)) if match else 1
-        total += max(1, (int(match.group(2)) - int(match.group(1))) // step + 1) if match else 1
+        if match is None:
+            # ClusterShell would read `1-3-9` as the numbers from -3 to 9.
+            raise ValueError(
+                f"{_shown(f'[{brackets}]')} is not a list of numbers and ranges such as [001-004,010]"
+            )
+        first, last = int(match.group(1)), int(match.group(2) or match.group(1))
+        total += max(1, (last - first) // max(1, int(match.group(3) or 1)) + 1)
     return total
 
 

@@ -36,6 +36,10 @@ class Snapshot:
             ),
         )
 
+    def head_url(self, network: str) -> str:
+        """Where the HTTP service answers in a network of the site."""
+        return f"http://{self.site.networks[network].head}:{self.site.ports.http}"
+
     def network_of(self, address: Address) -> tuple[str, Network] | None:
         """The name and definition of the network that holds an address."""
         for name, network in self.site.networks.items():

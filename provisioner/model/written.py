@@ -16,11 +16,17 @@ from pydantic_core import CoreSchema, core_schema
 
 from provisioner.model.address import Address, AddressPattern, MacAddress
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
-_DOMAIN = re.compile(rf"{_HOST.pattern}(\.{_HOST.pattern})*", re.IGNORECASE)
-_IMAGE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|sha256:[0-9a-f]{64}))?", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+# IFNAMSIZ of Linux is 16, with the final NUL.
+_INTERFACE = re.compile(r"(?!lo$)[A-Za-z0-9]([A-Za-z0-9_.-]{0,13}[A-Za-z0-9])?")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# 253 characters are the 255 octets of RFC 1035 section 2.3.4.
+_DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|sha256:[0-9a-fA-F]{64}))?")
 _ARGUMENT = re.compile(r"[\x21-\x7e]+")
+_OPERATORS = frozenset({"||", "&&", "|", "&", ";"})
+_OURS = ("prov.", "root=")
+_GROUP_BIT = 1
 
 
 def _matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
@@ -32,11 +38,33 @@ def _matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _kernel_argument(argument: str) -> str:
+    # The kernel line passes through iPXE, which expands settings and acts on these words.
+    if argument in _OPERATORS or argument.startswith("#") or "${" in argument:
+        raise ValueError(f"{argument!r} has a meaning of its own in iPXE, so it cannot be a kernel argument")
+    if argument.startswith(_OURS):
+        raise ValueError(
+            f"{argument!r} is not yours to set: arguments with {' and '.join(_OURS)} are the product's"
+        )
+    return argument
+
+
+def _unicast(mac: MacAddress) -> MacAddress:
+    if mac.octets[0] & _GROUP_BIT or not any(mac.octets):
+        raise ValueError(f"the MAC {mac} is of no machine: it names a group, or nothing")
+    return mac
+
+
 Name = Annotated[str, _matching(_NAME, "a name: letters, digits, '-', '_', '.', at most 63")]
-HostName = Annotated[str, _matching(_HOST, "a host name: letters, digits and '-', at most 63")]
-Domain = Annotated[str, _matching(_DOMAIN, "a domain such as cluster.local")]
+InterfaceName = Annotated[
+    str, _matching(_INTERFACE, "an interface: letters, digits, '-', '_', '.', at most 15, and not lo")
+]
+Domain = Annotated[str, _matching(_DOMAIN, "a domain such as cluster.local, at most 253 characters")]
 ImageRef = Annotated[str, _matching(_IMAGE, "an image: NAME, NAME@GENERATION or NAME@sha256:DIGEST")]
-KernelArgument = Annotated[str, _matching(_ARGUMENT, "one kernel argument (no spaces, printable ASCII)")]
+KernelArgument = Annotated[
+    str, _matching(_ARGUMENT, "one kernel argument (no spaces, printable ASCII)"), AfterValidator(_kernel_argument)
+]
+NodeMac = Annotated[MacAddress, AfterValidator(_unicast)]
 
 
 class Written(BaseModel):
@@ -136,7 +164,7 @@ class Interface(Written):
     """A network device of a node, or what all nodes of a group share of it."""
 
     network: Name | None = None
-    mac: MacAddress | None = None
+    mac: NodeMac | None = None
     ip: AddressPattern | None = None
     ip6: AddressPattern | None = None
 
@@ -176,7 +204,7 @@ class Layer(Written):
     kernel: Kernel = Kernel()
     script: Name | None = None
     tags: dict[Name, str] = Field(default_factory=dict)
-    interfaces: dict[Name, Interface] = Field(default_factory=dict)
+    interfaces: dict[InterfaceName, Interface] = Field(default_factory=dict)
 
 
 class Group(Layer):

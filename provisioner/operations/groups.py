@@ -7,22 +7,22 @@ from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError, ProvisionerError
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.written import Group
-from provisioner.operations.apply import apply
+from provisioner.operations.apply import Applied, apply
 from provisioner.registry import plan
 from provisioner.registry.changes import Changes
 from provisioner.registry.load import Loaded
 
 
-def add_group(paths: Paths, catalogue: Catalogue, name: str, changes: Changes) -> tuple[str, ...]:
-    """Write a new group; returns the files that changed.
+def add_group(paths: Paths, catalogue: Catalogue, name: str, changes: Changes) -> Applied:
+    """Write a new group.
 
     Raises ConflictError when it exists, ConfigError when the site would have a new mistake.
     """
     return apply(paths, catalogue, lambda texts, site: plan.add_group(texts, site, name, changes.settings()))
 
 
-def set_group(paths: Paths, catalogue: Catalogue, name: str, changes: Changes) -> tuple[str, ...]:
-    """Change a group; returns the files that changed.
+def set_group(paths: Paths, catalogue: Catalogue, name: str, changes: Changes) -> Applied:
+    """Change a group.
 
     Raises NotFoundError when there is none, ConfigError when the site would have a new mistake.
     """

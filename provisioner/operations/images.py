@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,21 @@ from provisioner.operations import live
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The generation that a build or an import led to; `is_new` is false when it is the current one again.
+
+    `unserved` says why the daemon does not serve it yet; empty when it does, or does not run.
+    """
+
+    generation: Generation
+    is_new: bool
+    unserved: str
+
+
 def build_image(
     paths: Paths, name: str, *, image: str | None = None, mirror: str | None = None, say: Say = lambda _: None
-) -> Outcome:
+) -> Made:
     """Build the recipe with a name into the next generation of `image` (the recipe's name when None).
 
     `mirror` is the URL of a Debian archive to use instead of this machine's own sources.
@@ -36,7 +49,7 @@ def build_image(
     return _served(paths, build(paths, image, obtain, say=say))
 
 
-def import_image(paths: Paths, source: str, name: str, *, say: Say = lambda _: None) -> Outcome:
+def import_image(paths: Paths, source: str, name: str, *, say: Say = lambda _: None) -> Made:
     """Import an OCI image layout (`oci:DIR` or `oci:DIR:TAG`) as the next generation of an image."""
     store.check_name(name)
     reference = oci.Reference.parse(source)
@@ -51,10 +64,9 @@ def import_image(paths: Paths, source: str, name: str, *, say: Say = lambda _: N
     return _served(paths, build(paths, name, obtain, say=say))
 
 
-def _served(paths: Paths, outcome: Outcome) -> Outcome:
+def _served(paths: Paths, outcome: Outcome) -> Made:
     # A running daemon knows the new generation before the command returns.
-    live.reload(paths)
-    return outcome
+    return Made(outcome.generation, outcome.is_new, live.serve_changes(paths))
 
 
 def list_images(paths: Paths) -> tuple[tuple[Generation, bool], ...]:

@@ -11,6 +11,7 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, ConflictError, ProvisionerError
 from provisioner.host.files import locked, write_atomically
 from provisioner.model.catalogue import Catalogue
+from provisioner.registry.check import unusable
 from provisioner.registry.load import SITE_FILE, examine
 
 _LARGEST_POOL = 254
@@ -103,10 +104,14 @@ def choose_pool(network: IPv4Network, server: IPv4Address | None) -> str | None:
 
 def _network(text: str) -> IPv4Network:
     try:
-        return IPv4Network(text)
+        network = IPv4Network(text)
     except ValueError as error:
         hint = "a network starts at its first address, as in --network 10.0.0.0/16"
         raise ProvisionerError(f"{text!r} is not an IPv4 network: {error}", hint=hint) from None
+    unfit = unusable(network)
+    if unfit:
+        raise ProvisionerError(unfit, hint="choose the network of your nodes, as in --network 10.0.0.0/16")
+    return network
 
 
 def _address(text: str) -> IPv4Address:

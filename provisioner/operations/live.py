@@ -28,39 +28,68 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(paths: Paths, method: str, route: str) -> dict[str, Any]:
-    """The answer of the daemon to a control request. UnavailableError when it does not run."""
-    if not paths.control_socket.exists():
-        raise UnavailableError("the daemon does not run", hint="start it with: prov serve")
-    connection = _UnixConnection(paths.control_socket)
-    try:
-        connection.request(method, route)
-        response = connection.getresponse()
-        body = response.read()
-    except (OSError, http.client.HTTPException) as error:
-        hint = "start it with: prov serve"
-        raise UnavailableError(
-            f"the daemon does not answer on {paths.control_socket}: {error}", hint=hint
-        ) from None
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise UnavailableError(f"the daemon answers {response.status}: {body.decode(errors='replace')[:200]}")
-    answer: dict[str, Any] = json.loads(body)
-    return answer
-
-
 def status(paths: Paths) -> dict[str, Any] | None:
-    """What the daemon says of itself, or None when it does not run."""
-    try:
-        return ask(paths, "GET", "/v1/status")
-    except UnavailableError:
-        return None
+    """What the daemon says of itself, or None when it does not run.
+
+    Raises UnavailableError when it runs, but does not answer.
+    """
+    return _ask(paths, "GET", "/v1/status")
 
 
 def reload(paths: Paths) -> dict[str, Any] | None:
-    """Have the daemon read the files again and wait until it serves them; None when it does not run."""
+    """Have the daemon read the files again and wait until it serves them; None when it does not run.
+
+    Raises UnavailableError when it runs, but does not answer.
+    """
+    return _ask(paths, "POST", "/v1/reload")
+
+
+def serve_changes(paths: Paths) -> str:
+    """Have the daemon serve what was just written; returns why it does not, empty when it does or does not run."""
     try:
-        return ask(paths, "POST", "/v1/reload")
-    except UnavailableError:
-        return None
+        answer = reload(paths)
+    except UnavailableError as error:
+        return error.message
+    count = len(answer["problems"]) if answer else 0
+    return f"{count} mistake{'s' if count > 1 else ''} in the site; see prov check" if count else ""
+
+
+def _ask(paths: Paths, method: str, route: str) -> dict[str, Any] | None:
+    connection = _UnixConnection(paths.control_socket)
+    try:
+        if not _listens(paths.control_socket, connection):
+            return None
+        connection.request(method, route)
+        response = connection.getresponse()
+        return _decoded(response.status, response.read())
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise _silent(reason) from None
+    finally:
+        connection.close()
+
+
+def _listens(path: Path, connection: _UnixConnection) -> bool:
+    """Connect; False when there is no socket, or nobody behind it."""
+    try:
+        # A path too long for a socket is one that no daemon could listen on: stat says so, connect does not.
+        path.stat()
+        connection.connect()
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        return False
+    return True
+
+
+def _decoded(status: int, body: bytes) -> dict[str, Any]:
+    if status != http.client.OK:
+        raise _silent(f"{status} {body.decode(errors='replace')[:200]}")
+    try:
+        answer: dict[str, Any] = json.loads(body)
+    except ValueError:
+        raise _silent("its answer is not JSON") from None
+    return answer
+
+
+def _silent(reason: str) -> UnavailableError:
+    hint = "ask as root or as a member of the group provisioner; the daemon's log may say more"
+    return UnavailableError(f"the daemon runs, but does not answer: {reason}", hint=hint)

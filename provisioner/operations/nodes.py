@@ -6,15 +6,15 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, NotFoundError, ProvisionerError
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
-from provisioner.operations.apply import apply
+from provisioner.operations.apply import Applied, apply
 from provisioner.registry import plan
 from provisioner.registry.changes import Changes
 from provisioner.registry.edit import examine_site
 from provisioner.registry.load import Loaded
 
 
-def add_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes) -> tuple[str, ...]:
-    """Write one entry for new nodes; returns the files that changed.
+def add_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes) -> Applied:
+    """Write one entry for new nodes.
 
     Raises ConflictError when a node exists, ConfigError when the site would have a new mistake.
     """
@@ -22,8 +22,8 @@ def add_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes
     return apply(paths, catalogue, lambda texts, site: plan.add_nodes(texts, site, nodeset, changes.settings()))
 
 
-def set_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes) -> tuple[str, ...]:
-    """Change exactly these nodes; returns the files that changed.
+def set_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes) -> Applied:
+    """Change exactly these nodes.
 
     Raises NotFoundError for nodes that do not exist, ConflictError where other entries stand in the way,
     ConfigError when the site would have a new mistake.
@@ -34,8 +34,8 @@ def set_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes
     return apply(paths, catalogue, lambda texts, site: plan.set_nodes(texts, site, nodeset, changes.settings()))
 
 
-def delete_nodes(paths: Paths, catalogue: Catalogue, nodeset: str) -> tuple[str, ...]:
-    """Remove the entries of these nodes; returns the files that changed.
+def delete_nodes(paths: Paths, catalogue: Catalogue, nodeset: str) -> Applied:
+    """Remove the entries of these nodes.
 
     Raises NotFoundError for nodes that do not exist, ConflictError when an entry holds other nodes too.
     """

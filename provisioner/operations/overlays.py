@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.archive.tree import Entry, Kind
+from provisioner.archive.tree import Entry
 from provisioner.config.paths import Paths
-from provisioner.errors import ConflictError, NotFoundError
+from provisioner.errors import NotFoundError, UnavailableError
 from provisioner.image.store import catalogue
 from provisioner.operations.check import check
 from provisioner.overlay.context import context_for
+from provisioner.overlay.folder import write_tree
 from provisioner.overlay.rendered import OverlayKind, render_tree
 from provisioner.overlay.source import Overlay, WrittenFiles, overlay_names
 from provisioner.registry.collect import collect
+from provisioner.registry.revision import describe
 from provisioner.render.environment import Renderer
 from provisioner.trust.sitekey import SiteKey
 
@@ -42,35 +44,36 @@ def show_overlay(paths: Paths, name: str) -> OverlayInfo:
 def render_overlays(paths: Paths, node: str, output: Path) -> list[Entry]:
     """Write all files of a node's overlays, system first, into a new or empty folder; returns what was written.
 
-    Owners are not set, so that nobody needs to be root to look.
+    Owners are not set. Raises ConfigError with every mistake of the site, NotFoundError, RenderError,
+    ConflictError when the folder is not empty, and UnavailableError before the site has a key or while its
+    files change.
     """
     compiled = check(paths, catalogue(paths))
     resolved = compiled.snapshot.nodes.get(node)
     if resolved is None:
         raise NotFoundError(f"there is no node {node}", hint="prov node list")
-    if output.exists() and any(output.iterdir()):
-        raise ConflictError(f"{output} is not empty", hint="name a new folder")
     names = [name for kind in OverlayKind for name in kind.names(resolved)]
-    context = context_for(compiled.snapshot, resolved, SiteKey.load_or_create(paths.keys))
-    entries = render_tree(WrittenFiles(collect(paths)), names, context, Renderer())
-    output.mkdir(parents=True, exist_ok=True)
-    for entry in entries:
-        _write(entry, output / entry.path)
+    context = context_for(compiled.snapshot, resolved, _existing_key(paths))
+    entries = render_tree(_files_of(paths, compiled.revision), names, context, Renderer())
+    write_tree(entries, output)
     return entries
 
 
-def _write(entry: Entry, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    match entry.kind:
-        case Kind.DIRECTORY:
-            target.mkdir(exist_ok=True)
-            target.chmod(entry.mode)
-        case Kind.SYMLINK:
-            target.symlink_to(entry.content.decode())
-        case Kind.FILE:
-            target.touch(mode=0o600)
-            target.write_bytes(entry.content)
-            target.chmod(entry.mode)
+def _files_of(paths: Paths, revision: str) -> WrittenFiles:
+    """What is written now, if it is still the revision that was checked."""
+    files = collect(paths)
+    if describe(files).revision != revision:
+        message = f"the files below {paths.site} changed while they were looked at"
+        raise UnavailableError(message, hint="try again")
+    return WrittenFiles(files)
+
+
+def _existing_key(paths: Paths) -> SiteKey:
+    # Looking must not found a site: a key made here would belong to whoever looked, not to the daemon.
+    if not (paths.keys / "site.key").exists():
+        message = f"there is no site key in {paths.keys} yet, and the node's SSH host key is derived from it"
+        raise UnavailableError(message, hint="the first start of prov serve makes it")
+    return SiteKey.load_or_create(paths.keys)
 
 
 def _info(overlay: Overlay) -> OverlayInfo:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.config.paths import Paths
-from provisioner.errors import NotFoundError
+from provisioner.errors import UnavailableError
 from provisioner.events.history import History, Report
 from provisioner.image.store import catalogue
 from provisioner.model.boot import BootRecord
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, Level
 from provisioner.model.resolved import ResolvedNode
+from provisioner.model.snapshot import Snapshot
 from provisioner.operations import live
+from provisioner.operations.check import check
 from provisioner.registry.store import read_current, read_snapshot
 
 
@@ -43,29 +45,45 @@ class NodeStatus:
 class SiteStatus:
     """The whole site.
 
-    `daemon` is what the daemon says of itself, None when it does not run; `alarms` are the newest warnings,
-    failures and alarms, newest first.
+    `daemon` is what the daemon says of itself, None when it does not run or does not answer; `daemon_fault` says
+    why it does not answer, empty otherwise. `alarms` are the newest warnings, failures and alarms, newest first.
     """
 
     revision: str
     daemon: dict[str, Any] | None
+    daemon_fault: str
     nodes: tuple[NodeStatus, ...]
     alarms: tuple[Event, ...]
 
 
 def site_status(paths: Paths) -> SiteStatus:
-    """The status of every node. Works with the daemon down; `daemon` is None then."""
-    revision = read_current(paths)
-    if revision is None:
-        raise NotFoundError(f"{paths.site} was never compiled", hint="prov check")
-    snapshot, images, history = read_snapshot(paths, revision), catalogue(paths), History(paths.events)
+    """The status of every node. Works with the daemon down; `daemon` is None then.
+
+    Raises ConfigError when no daemon ever served the site and what is written has mistakes.
+    """
+    images, history = catalogue(paths), History(paths.events)
+    snapshot = _snapshot(paths, images)
     boots, reports = history.latest_boots(), history.reports()
     nodes = tuple(
-        node_status(snapshot.nodes[name], revision, images, boots.get(name), reports.get(name))
+        node_status(snapshot.nodes[name], snapshot.revision, images, boots.get(name), reports.get(name))
         for name in sorted(snapshot.nodes)
     )
     alarms = history.recent(limit=50, levels=(Level.ALARM, Level.FAILURE, Level.WARNING))
-    return SiteStatus(revision, live.status(paths), nodes, tuple(alarms))
+    daemon, fault = _daemon(paths)
+    return SiteStatus(snapshot.revision, daemon, fault, nodes, tuple(alarms))
+
+
+def _snapshot(paths: Paths, images: Catalogue) -> Snapshot:
+    """What is served; before any daemon ran, what is written."""
+    revision = read_current(paths)
+    return read_snapshot(paths, revision) if revision else check(paths, images).snapshot
+
+
+def _daemon(paths: Paths) -> tuple[dict[str, Any] | None, str]:
+    try:
+        return live.status(paths), ""
+    except UnavailableError as error:
+        return None, error.message
 
 
 def node_status(

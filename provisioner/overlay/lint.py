@@ -1,4 +1,5 @@
-"""Mistakes in overlays and boot scripts that show without any node: bad declarations, template syntax.
+"""Mistakes in overlays and boot scripts that show without any node: bad declarations, template syntax,
+files in the wrong place.
 
 What only shows for a node (a field that it does not have) is found when its files are rendered.
 """
@@ -9,6 +10,9 @@ from provisioner.errors import ConfigError, Problem
 from provisioner.overlay.source import TEMPLATE_SUFFIX, Files, Overlay, overlay_names
 from provisioner.render.environment import Renderer
 
+# What an overlay may hold beside rootfs/; hidden files are those of editors and of git.
+_BESIDE = frozenset({"overlay.yaml", "README.md"})
+
 
 def mistakes(files: Files, renderer: Renderer) -> tuple[Problem, ...]:
     """Every mistake in the overlays and boot scripts of a site, used or not."""
@@ -18,10 +22,21 @@ def mistakes(files: Files, renderer: Renderer) -> tuple[Problem, ...]:
             Overlay(files, name)
         except ConfigError as error:
             problems += error.problems
+    problems += filter(None, map(_misplaced, sorted(files.files)))
     for path in sorted(files.files):
         if path.endswith(TEMPLATE_SUFFIX) and path.startswith(("overlays/", "templates/")):
             problems += _syntax(path, files.read(path), renderer)
     return tuple(problems)
+
+
+def _misplaced(path: str) -> Problem | None:
+    """A file of an overlay that no node would ever get, because it lies beside rootfs/."""
+    first, _, rest = path.partition("/")
+    name, _, inner = rest.partition("/")
+    if first != "overlays" or inner.startswith(("rootfs/", ".")) or inner in _BESIDE:
+        return None
+    hint = f"move it to overlays/{name}/rootfs/{inner}, or remove it"
+    return Problem(path, 0, 0, "the file is outside rootfs/: no node would get it", hint)
 
 
 def _syntax(path: str, content: bytes, renderer: Renderer) -> list[Problem]:

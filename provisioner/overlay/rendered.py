@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 
 from provisioner.archive import cpio
 from provisioner.archive.tree import Entry, Kind
 from provisioner.model.resolved import ResolvedNode
 from provisioner.overlay.source import TEMPLATE_SUFFIX, Declared, DeclaredKind, Files, Overlay
 from provisioner.render.environment import Renderer, RenderError
+
+_KINDS = {DeclaredKind.FILE: Kind.FILE, DeclaredKind.DIRECTORY: Kind.DIRECTORY}
 
 
 class OverlayKind(StrEnum):
@@ -39,19 +42,52 @@ def render_tree(
     """The files of overlays in their order, later ones over earlier ones, sorted by path.
 
     Parents are left out unless an overlay declares them: the directories of the image keep their modes.
-    Raises RenderError or NotFoundError.
+    Raises NotFoundError, and RenderError also for a path below a file or a link of the same tree, and for a
+    declared path that its overlay does not make.
     """
     entries: dict[str, Entry] = {}
+    makers: dict[str, str] = {}
     for name in names:
-        for entry in _entries(Overlay(revision, name), context, renderer):
-            entries[entry.path] = entry
+        overlay = Overlay(revision, name)
+        made = {entry.path: entry for entry in _entries(overlay, context, renderer)}
+        _refuse_unmade(overlay, made)
+        entries |= made
+        makers |= dict.fromkeys(made, name)
+    _refuse_collisions(entries, makers)
     return [entries[path] for path in sorted(entries)]
 
 
 def pack(entries: list[Entry]) -> RenderedOverlay:
-    """The archive of a tree."""
-    archive = cpio.pack(entries)
+    """The archive of a tree. Raises RenderError for what no archive can hold."""
+    try:
+        archive = cpio.pack(entries)
+    except ValueError as error:
+        raise RenderError(str(error)) from None
     return RenderedOverlay(archive, hashlib.sha256(archive).hexdigest())
+
+
+def _refuse_unmade(overlay: Overlay, made: Mapping[str, Entry]) -> None:
+    """A mistyped path in overlay.yaml would leave a secret readable by everybody."""
+    for path, spec in overlay.declared.files.items():
+        entry = made.get(path)
+        if entry is None or entry.kind is not _KINDS[spec.kind]:
+            found = "makes nothing there" if entry is None else f"makes a {entry.kind.name.lower()} there"
+            message = (
+                f"overlays/{overlay.name}/overlay.yaml declares the {spec.kind} {path}, but the overlay {found}"
+            )
+            raise RenderError(message, hint=f"prov overlay show {overlay.name} lists what it makes")
+
+
+def _refuse_collisions(entries: Mapping[str, Entry], makers: Mapping[str, str]) -> None:
+    for path in sorted(entries):
+        for parent in map(str, PurePosixPath(path).parents):
+            above = entries.get(parent)
+            if above is not None and above.kind is not Kind.DIRECTORY:
+                kind = above.kind.name.lower()
+                raise RenderError(
+                    f"overlay {makers[path]} makes {path}, but overlay {makers[parent]} makes the {kind} {parent}",
+                    hint=f"rename one of them, or declare {parent} as a directory only",
+                )
 
 
 def _entries(overlay: Overlay, context: Mapping[str, object], renderer: Renderer) -> Iterator[Entry]:

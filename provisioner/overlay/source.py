@@ -27,7 +27,7 @@ def _octal(value: object) -> object:
 
 
 def _inside(path: str) -> str:
-    Entry(path, Kind.FILE)
+    Entry(path, Kind.DIRECTORY)
     return path
 
 

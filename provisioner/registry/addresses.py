@@ -51,7 +51,7 @@ def _owner(address: IPv4Address, network: Network) -> str | None:
         return "the address of the network itself"
     if address == network.cidr.broadcast_address and network.cidr.prefixlen < 31:
         return "the broadcast address"
-    if address == network.server:
+    if address == network.head:
         return "the address of the server"
     if address == network.gateway:
         return "the address of the gateway"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any
 
 from provisioner.config.decode import Entry, locate
@@ -14,6 +15,10 @@ from provisioner.model.address import Address, MacAddress
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode, Source
 from provisioner.model.written import Layer, Network, Site
+
+_LONGEST_PREFIX = 30
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+_MULTICAST_AND_RESERVED = IPv4Network("224.0.0.0/3")
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,17 @@ def check_site(site: Site, root: Value) -> list[Problem]:
                 message = f"the networks {other} and {name} overlap"
                 problems.append(_in_site(root, ("networks", name, "cidr"), message, "give each its own range"))
     return problems
+
+
+def unusable(cidr: IPv4Network) -> str | None:
+    """Why no cluster can live in a network, in words; None when one can (RFC 6890 section 2.2.2)."""
+    if cidr.prefixlen > _LONGEST_PREFIX:
+        return f"the network {cidr} has no room for a head node and nodes"
+    if cidr.overlaps(_THIS_NETWORK):
+        return f"the network {cidr} holds addresses that no machine can have (0.0.0.0/8)"
+    if cidr.overlaps(_MULTICAST_AND_RESERVED):
+        return f"the network {cidr} holds multicast or reserved addresses (224.0.0.0/3)"
+    return None
 
 
 Dangling = tuple[Sequence[str | int], str, str]
@@ -121,6 +137,12 @@ def _shared(node: ResolvedNode, source: Source, what: str, first: tuple[Resolved
 
 
 def _misfits(network: Network) -> Iterator[tuple[str, str]]:
+    unfit = unusable(network.cidr)
+    if unfit:
+        yield "cidr", unfit
+        return
+    if network.server in {network.cidr.network_address, network.cidr.broadcast_address}:
+        yield "server", f"the server {network.server} is the network's own or its broadcast address"
     for key, address in (("server", network.server), ("gateway", network.gateway)):
         if address is not None and address not in network.cidr:
             yield key, f"the {key} {address} is outside the network"
@@ -129,8 +151,8 @@ def _misfits(network: Network) -> Iterator[tuple[str, str]]:
     first, last = network.pool.ends
     if first not in network.cidr or last not in network.cidr:
         yield "pool", f"the pool {network.pool} is outside the network"
-    elif network.server is not None and first <= network.server <= last:
-        yield "pool", f"the pool {network.pool} holds the server's address {network.server}"
+    elif first <= network.head <= last:
+        yield "pool", f"the pool {network.pool} holds the server's address {network.head}"
 
 
 def _in_site(root: Value, path: Sequence[str], message: str, hint: str) -> Problem:

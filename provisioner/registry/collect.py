@@ -20,6 +20,9 @@ from provisioner.errors import ConfigError, Problem, UnavailableError
 LARGEST = 64 << 20
 
 _ATTEMPTS = 5
+_SCRIPT = ".ipxe.j2"
+# What machines get that do not boot: a node cannot ask for these.
+_ANSWERS = frozenset({"unknown", "refused"})
 _SITE_MODE = 0o640
 _TEMPLATE_MODE = 0o644
 
@@ -43,8 +46,8 @@ class SourceFile:
 def collect(paths: Paths) -> Mapping[str, SourceFile]:
     """Read everything that people wrote, and the shipped files that nothing shadows.
 
-    Raises ConfigError for what is not a regular file, is too large or leads out of the site, and
-    UnavailableError when files keep vanishing while they are read.
+    Raises ConfigError for what is not a regular file, is too large, leads out of the site or has a name that is
+    not UTF-8, and UnavailableError when files keep vanishing while they are read.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -66,22 +69,36 @@ def overlay_names(files: Mapping[str, SourceFile]) -> frozenset[str]:
 
 
 def script_names(files: Mapping[str, SourceFile]) -> frozenset[str]:
-    """The boot scripts among collected files: `templates/boot.ipxe.j2` is `boot`."""
-    return frozenset(key.split("/")[1].split(".")[0] for key in files if key.startswith("templates/"))
+    """The boot scripts that a node can have: `templates/boot.ipxe.j2` is `boot`."""
+    names = (key.removeprefix("templates/") for key in files if key.startswith("templates/"))
+    scripts = frozenset(name.removesuffix(_SCRIPT) for name in names if name.endswith(_SCRIPT))
+    return scripts - _ANSWERS
 
 
 def _collect_once(paths: Paths) -> Mapping[str, SourceFile]:
     found: dict[str, SourceFile] = {}
     problems: list[Problem] = []
     for key, path, mode in (*_shipped(paths), *_site(paths)):
+        shown = os.path.relpath(path, paths.site) if path.is_relative_to(paths.site) else str(path)
+        if not _is_text(key):
+            problems.append(Problem(_printable(shown), 0, 0, "the name of the file is not UTF-8", "rename it"))
+            continue
         try:
             found[key] = _read(path, mode, paths.site if key.startswith("site/") else None)
         except ValueError as error:
-            shown = os.path.relpath(path, paths.site) if path.is_relative_to(paths.site) else str(path)
             problems.append(Problem(shown, 0, 0, str(error), "replace it by a regular file, or remove it"))
     if problems:
         raise ConfigError(problems)
     return dict(sorted(found.items()))
+
+
+def _is_text(name: str) -> bool:
+    # What is not UTF-8 in a name arrives as lone surrogates.
+    return _printable(name) == name
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _shipped(paths: Paths) -> Iterator[tuple[str, Path, int | None]]:
@@ -139,7 +156,7 @@ def _read(path: Path, mode: int | None, inside: Path | None) -> SourceFile:
     if inside is None and path.is_symlink():
         return SourceFile(FileKind.SYMLINK, 0o777, os.fsencode(path.readlink()))
     if inside is not None and not path.resolve().is_relative_to(inside.resolve()):
-        raise ValueError(f"a symlink that leads out of the site, to {path.resolve()}")
+        raise ValueError(f"a symlink that leads out of the site, to {_printable(str(path.resolve()))}")
     try:
         found, content = _content(path)
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Group, NodeEntry, Site
 from provisioner.registry.check import Known, check_references, check_site, check_unique
 from provisioner.registry.inherit import cycles
+from provisioner.registry.names import check_interface_names, check_node_names
 from provisioner.registry.resolve import resolve
 
 SITE_FILE = "provisioner.yaml"
@@ -75,6 +76,7 @@ def examine(
     resolution = resolve(site, groups, entries)
     problems += [*check_site(site, root), *check_references((*groups.values(), *entries), known)]
     problems += [*resolution.problems, *check_unique(resolution.nodes)]
+    problems += [*check_node_names(entries), *check_interface_names(resolution.nodes)]
     loaded = Loaded(site, groups, entries, resolution.nodes)
     return Examined(groups, entries, tuple(problems), loaded)
 

@@ -49,6 +49,7 @@ def set_nodes(texts: Texts, site: Examined, nodeset: str, settings: Settings) ->
     missing = names.difference(*(entry.names for entry in covering))
     if missing:
         raise NotFoundError(f"there is no node {fold(missing)}", hint=f"prov node add {fold(missing)}")
+    _demand_values(covering, settings)
     exact = next((entry for entry in reversed(covering) if names == set(entry.names)), None)
     stronger = _stronger(covering, exact, settings)
     if exact and stronger is None:
@@ -91,7 +92,19 @@ def set_group(texts: Texts, site: Examined, name: str, settings: Settings) -> Te
     entry = site.groups.get(name)
     if entry is None:
         raise NotFoundError(f"there is no group {name}", hint=f"prov group add {name}")
+    _demand_values([entry], settings)
     return _changed(texts, entry, "groups", settings)
+
+
+def _demand_values(entries: Sequence[Entry[Any]], settings: Settings) -> None:
+    """Refuse to clear a value: what would be left then depends on every other place, so people do that."""
+    for path, value in settings.items():
+        if path[0] != "tags" and value in {"", ("",)}:
+            places = [
+                fact.sources[-1] for each in entries if (fact := facts_of(each, "").get(path)) and fact.sources
+            ]
+            place = f"{places[-1].file}:{places[-1].line}" if places else _place(entries[-1])
+            raise ProvisionerError(f"a command cannot clear {'.'.join(path)}", hint=f"edit {place}")
 
 
 def _stronger(

@@ -49,7 +49,8 @@ class Revision:
         try:
             stored = json.loads(_manifest_path(paths, revision).read_bytes())
         except FileNotFoundError:
-            raise NotFoundError(f"there is no revision {short(revision)}", hint="prov check") from None
+            hint = "prov status names the revision that is served"
+            raise NotFoundError(f"there is no revision {short(revision)}", hint=hint) from None
         files = {
             key: FileEntry(each["digest"], each["mode"], FileKind(each["kind"]))
             for key, each in stored["files"].items()
@@ -64,7 +65,8 @@ class Revision:
         path = _object_path(self.objects, entry.digest)
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != entry.digest:
-            raise IntegrityError(f"{path} is not what revision {short(self.revision)} kept", hint="prov check")
+            hint = f"rm {path}; the daemon keeps it again when it starts, if the site still holds it: prov serve"
+            raise IntegrityError(f"{path} is not what revision {short(self.revision)} kept", hint=hint)
         return content
 
 

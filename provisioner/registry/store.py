@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from provisioner.config.paths import Paths
-from provisioner.errors import NotFoundError
+from provisioner.errors import IntegrityError, NotFoundError
 from provisioner.host.files import sync_directory, write_atomically
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
@@ -51,7 +51,7 @@ def publish(paths: Paths, snapshot: Snapshot) -> Path:
 
 
 def read_snapshot(paths: Paths, revision: str) -> Snapshot:
-    """The whole snapshot of a revision; NotFoundError when it was never published."""
+    """The whole snapshot of a revision; NotFoundError when it was never published, IntegrityError when damaged."""
     with _opened(paths, revision) as database:
         (site,) = database.execute("SELECT value FROM meta WHERE key = 'site'").fetchone()
         rows = database.execute("SELECT json, provenance FROM node ORDER BY name").fetchall()
@@ -59,7 +59,10 @@ def read_snapshot(paths: Paths, revision: str) -> Snapshot:
 
 
 def read_node(paths: Paths, revision: str, name: str) -> ResolvedNode | None:
-    """One node of a revision, reading its row alone; None when the revision has no such node."""
+    """One node of a revision, reading its row alone; None when the revision has no such node.
+
+    Raises NotFoundError for a revision that was never published, IntegrityError for a damaged one.
+    """
     with _opened(paths, revision) as database:
         row = database.execute("SELECT json, provenance FROM node WHERE name = ?", (name,)).fetchone()
     return _node(*row) if row else None
@@ -76,7 +79,7 @@ def read_current(paths: Paths) -> str | None:
 def set_current(paths: Paths, revision: str) -> None:
     """Make a published revision the one that is served; NotFoundError when it is not published."""
     if not _path(paths, revision).exists():
-        raise NotFoundError(f"revision {revision} is not published", hint="prov check")
+        raise _unpublished(revision)
     write_atomically(paths.current_revision, f"{revision}\n".encode(), mode=_MODE)
 
 
@@ -124,8 +127,20 @@ def _sync(path: Path) -> None:
 @contextmanager
 def _opened(paths: Paths, revision: str) -> Iterator[sqlite3.Connection]:
     path = _path(paths, revision)
-    if not path.exists():
-        raise NotFoundError(f"revision {revision} is not published", hint="prov check")
-    # Immutable: the file is never written again, so no lock and no journal is looked for.
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as database:
-        yield database
+    try:
+        # SQLite does not tell missing rights from a missing file; the system does.
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise _unpublished(revision) from None
+    try:
+        # Immutable: the file is never written again, so no lock and no journal is looked for.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as database:
+            yield database
+    except sqlite3.Error as error:
+        hint = f"rm {path}; the daemon compiles it again when it starts: prov serve"
+        raise IntegrityError(f"the compiled snapshot {path} is damaged: {error}", hint=hint) from None
+
+
+def _unpublished(revision: str) -> NotFoundError:
+    hint = "the daemon publishes what is written when it starts: prov serve"
+    return NotFoundError(f"revision {revision} is not published", hint=hint)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NoReturn
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
@@ -16,11 +15,15 @@ from provisioner.errors import ProvisionerError
 from provisioner.render.escape import FILTERS, Multiline, UnsafeValueError, one_line
 
 MAX_OUTPUT = 16 << 20
-# What a template can raise: our refusals, Jinja's own, and those of Python for what filters and methods get.
+# What a template can raise: our refusals, Jinja's own, those of Python for what filters and methods get, and
+# those of Jinja's code generator and of Python's compiler for what nests too deeply (SyntaxError, MemoryError).
 _MISTAKES = (
     *(TemplateError, UnsafeValueError),
-    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError),
 )
+# Factors with more bits than this are no number that anybody configures.
+_MAX_BITS = 4096
 _MARK = "\0file "
 _END = "\0\n"
 
@@ -30,13 +33,20 @@ class RenderError(ProvisionerError):
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, without the one operator that can keep the interpreter busy where no signal ends it."""
+    """Jinja's sandbox, without operators that fill the memory or run for ever where no signal ends them.
 
-    intercepted_binops = frozenset({"**"})
+    What is intercepted here is not computed while a template is compiled either.
+    """
 
-    def call_binop(self, _context: Context, operator: str, _left: object, _right: object) -> NoReturn:
-        """Refuse powers; only they are intercepted."""
-        raise SecurityError(f"the operator {operator} is not available in templates")
+    intercepted_binops = frozenset({"**", "*"})
+
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+        """Refuse powers, and products that are too large."""
+        if operator == "**":
+            raise SecurityError("the operator ** is not available in templates")
+        if _repeats(left, right) or _repeats(right, left) or _bits(left) + _bits(right) > _MAX_BITS:
+            raise SecurityError("the operator * would make something too large for a template")
+        return super().call_binop(context, operator, left, right)
 
 
 class Renderer:
@@ -63,8 +73,7 @@ class Renderer:
         try:
             return _bounded(name, template, context)
         except _MISTAKES as error:
-            line = _line_of(error)
-            raise RenderError(f"{name}:{line}: {error}", hint=_hint(error)) from error
+            raise _told(name, error) from error
 
     def files(self, path: str, name: str, source: str, context: Mapping[str, object]) -> dict[str, str]:
         """The files that a template makes: those that it opens with `file(PATH)`, else the one at `path`.
@@ -82,15 +91,15 @@ class Renderer:
         """Line and message of the first syntax mistake of a template, or None."""
         try:
             self._environment.parse(source)
-        except TemplateSyntaxError as error:
-            return error.lineno, error.message or "the template has a syntax mistake"
+        except _MISTAKES as error:
+            return _line_of(error), _message(error)
         return None
 
     def _compile(self, name: str, source: str) -> Template:
         try:
             return self._environment.from_string(source)
-        except TemplateSyntaxError as error:
-            raise RenderError(f"{name}:{error.lineno}: {error.message}") from None
+        except _MISTAKES as error:
+            raise _told(name, error) from error
 
 
 def _file_mark(path: str) -> Multiline:
@@ -121,9 +130,30 @@ def _bounded(name: str, template: Template, context: Mapping[str, object]) -> st
 
 def _line_of(error: BaseException) -> int:
     """The line in the template: Jinja rewrites its frames so that their file is `<template>`."""
+    if isinstance(error, TemplateSyntaxError):
+        return error.lineno
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == "<template>" and frame.lineno]
     return lines[-1] if lines else 1
+
+
+def _told(name: str, error: BaseException) -> RenderError:
+    return RenderError(f"{name}:{_line_of(error)}: {_message(error)}", hint=_hint(error))
+
+
+def _message(error: BaseException) -> str:
+    # The line that a SyntaxError tells is one of the code that Jinja made; MemoryError has nothing to say.
+    said = error.msg if isinstance(error, SyntaxError) else str(getattr(error, "message", None) or error)
+    return said or f"the template fails with {type(error).__name__}"
+
+
+def _repeats(items: object, times: object) -> bool:
+    """Whether a text or list, so many times, is larger than what a template may print."""
+    return isinstance(items, Sequence) and isinstance(times, int) and len(items) * times > MAX_OUTPUT
+
+
+def _bits(value: object) -> int:
+    return value.bit_length() if isinstance(value, int) else 0
 
 
 def _hint(error: BaseException) -> str | None:

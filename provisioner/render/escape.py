@@ -22,6 +22,7 @@ class Multiline(str):
 
 # Half a surrogate pair is no character, and nothing that UTF-8 can hold.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+_NO_IPXE_TEXT = re.compile(r"[^ -~]|[$|&;#]")
 _IPXE_OPERATORS = frozenset({"||", "&&", ";", "&", "|"})
 
 
@@ -45,9 +46,17 @@ def ipxe(value: object) -> str:
     return text
 
 
+def ipxe_text(value: object) -> str:
+    """Words for a person in an iPXE script: what iPXE would act on becomes `?`, and nothing is refused.
+
+    Not for names or arguments that a program reads.
+    """
+    return _NO_IPXE_TEXT.sub("?", str(value))
+
+
 def shell(value: object) -> str:
     """One word of a POSIX shell."""
     return shlex.quote(str(value))
 
 
-FILTERS = {"ipxe": ipxe, "shell": shell}
+FILTERS = {"ipxe": ipxe, "ipxe_text": ipxe_text, "shell": shell}

@@ -8,13 +8,11 @@ from enum import IntEnum
 
 
 class ErrorCode(IntEnum):
-    """Why a transfer ends (RFC 1350 section 5, RFC 2347)."""
+    """Why we end a transfer (RFC 1350 section 5)."""
 
-    UNDEFINED = 0
     NOT_FOUND = 1
     ACCESS_VIOLATION = 2
     ILLEGAL = 4
-    OPTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from tests.support.peers import kea
 from tests.support.resolved import catalogue
 from tests.support.rig import Rig, Server, daemon, rig, write_nodes
 
-pytestmark = [pytest.mark.long, pytest.mark.root]
+pytestmark = [pytest.mark.long, pytest.mark.root, pytest.mark.usefixtures("one_core")]
 
 NODES = 1000
 EXCHANGES = 10_000

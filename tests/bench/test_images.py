@@ -32,7 +32,7 @@ def test_a_root_costs_so_much_of_cpio_and_pigz(tmp_path: Path) -> None:
     _same_files(tree, tmp_path / "unpacked")
     our_size, their_size = ours.stat().st_size, theirs.stat().st_size
     print(
-        f"\nPacking {tree} ({_size(tree) >> 20} MiB), CPU-seconds and size:"
+        f"\nPacking a tree of {_size(tree) >> 20} MiB, CPU-seconds and size:"
         f"\n  ours (squashfs, zstd)  {our_seconds:.1f} s, {our_size >> 20} MiB"
         f"\n  cpio and pigz -6       {their_seconds:.1f} s, {their_size >> 20} MiB"
         f"\n  ours to theirs: CPU {our_seconds / their_seconds:.2f} (to hold: 0.33),"

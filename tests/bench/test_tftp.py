@@ -14,7 +14,7 @@ from tests.support.load import fetch_by_tftp
 from tests.support.peers import tftpd
 from tests.support.rig import Rig, Server, daemon, rig, write_nodes
 
-pytestmark = [pytest.mark.long, pytest.mark.root]
+pytestmark = [pytest.mark.long, pytest.mark.root, pytest.mark.usefixtures("one_core")]
 
 # Just below 65,536 blocks, where some servers stop.
 SIZE = 64_000_000

@@ -32,6 +32,7 @@ from provisioner.dns.respond import respond
 from provisioner.dns.zone import Zones
 from provisioner.errors import ProtocolError
 from provisioner.http.report import parse_report
+from provisioner.model.boot import TokenStage
 from provisioner.model.nodeset import expand
 from provisioner.tftp import codec as tftp
 from provisioner.trust.sitekey import SiteKey
@@ -79,7 +80,7 @@ class _DhcpServer:
 
 _DEMO = demo(pool="10.77.0.200-10.77.0.203", gateway="10.77.0.254")
 _CATALOGUE = catalogue()
-_ZONES = Zones.of(_DEMO, IPv4Address("10.77.0.1"))
+_ZONES = Zones.of(_DEMO)
 _MINT = TokenMint(SiteKey(b"k" * 32))
 
 
@@ -98,7 +99,7 @@ def _tftp(data: bytes) -> str:
 
 def _report(data: bytes) -> str:
     try:
-        return parse_report(data).event
+        return parse_report(data, TokenStage.STAGE1).event
     except ProtocolError:
         return "refused"
 

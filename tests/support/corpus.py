@@ -69,6 +69,9 @@ def dns() -> Corpus:
     edns = [DNSRecord.question(name, "A") for name in names]
     for query in edns:
         query.add_ar(EDNS0(udp_len=4096))
+    for number, query in enumerate((*queries, *edns)):
+        # dnslib's own numbers are random, and a seed has to be enough to make an input again.
+        query.header.id = number
     return (*(each.pack() for each in (*queries, *edns)), queries[0].reply().pack())
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.support.netns import Namespace
 from tests.support.rig import HEAD, HTTP, Server, address_of, mac_of, name_of, running
 
+NGINX_PORT = 8081
+
 
 @contextmanager
 def kea(home: Namespace, device: str, folder: Path, *, nodes: int) -> Iterator[Server]:
@@ -33,11 +35,11 @@ def tftpd(home: Namespace, folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def nginx(home: Namespace, folder: Path) -> Iterator[Server]:
-    """nginx with one worker and sendfile for the files of `folder`, at the address of our daemon."""
+    """nginx with one worker and sendfile for the files of `folder`, beside our daemon."""
     config = folder / "nginx.conf"
-    config.write_text(_NGINX.format(folder=folder, listen=HTTP.removeprefix("http://")))
+    config.write_text(_NGINX.format(folder=folder, listen=f"{HEAD.ip}:{NGINX_PORT}"))
     command = ["nginx", "-c", str(config), "-p", str(folder)]
-    with running(home, command, log=folder / "nginx.log", ready=listens(home, "tcp", 8080)) as server:
+    with running(home, command, log=folder / "nginx.log", ready=listens(home, "tcp", NGINX_PORT)) as server:
         yield server
 
 

@@ -19,7 +19,7 @@ installkernel() {
 }
 
 install() {
-    inst_multiple sh cat cpio curl cut date grep head ip losetup mkdir modprobe mount sha256sum sleep sync tee tr umount
+    inst_multiple sh cat cpio curl cut date grep head ip losetup mkdir modprobe mount readlink sha256sum sleep sync tee tr umount
     # shellcheck disable=SC2154 # moddir is set by dracut
     inst_hook cmdline 20 "$moddir/accept-root.sh"
     inst_hook mount 10 "$moddir/mount-root.sh"

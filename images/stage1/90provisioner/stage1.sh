@@ -188,13 +188,56 @@ mount_root() {
     say "root: mounted"
 }
 
+leads_outside() {
+    # leads_outside FOLDER: whether writing below FOLDER of the new root would leave it, because a link on the way
+    # is absolute (here that is the root of stage 1) or climbs too high. LINK is that link.
+    way=$1/
+    here=
+    links=0
+    while [ -n "$way" ]; do
+        part=${way%%/*}
+        way=${way#*/}
+        case $part in
+            '' | .) ;;
+            ..)
+                [ -n "$here" ] || return 0
+                here=${here%/*}
+                ;;
+            *)
+                here=$here/$part
+                [ -L "$NEWROOT$here" ] || continue
+                target=$(readlink "$NEWROOT$here")
+                LINK="$here -> $target"
+                links=$((links + 1))
+                case $target in /*) return 0 ;; esac
+                # As many as the kernel follows.
+                [ $links -le 40 ] || return 0
+                way=$target/$way
+                here=${here%/*}
+                ;;
+        esac
+    done
+    return 1
+}
+
+refuse_escapes() {
+    # cpio follows links of the image to the places where it unpacks.
+    cpio --list --quiet < "$WORK/system.cpio" > "$WORK/names" || fail "the system overlay cannot be read"
+    while IFS= read -r name; do
+        case $name in
+            */*) leads_outside "${name%/*}" && fail "the overlay file $name would leave the image by its link $LINK" ;;
+        esac
+    done < "$WORK/names"
+}
+
 apply_overlays() {
     fetch_small overlay/system "$WORK/system.cpio"
     found=$(sha256sum "$WORK/system.cpio" | cut -d ' ' -f 1)
     [ "$found" = "$(sheet overlay_sha256)" ] ||
         fail "the system overlay is damaged: its SHA-256 is $found, the head node promised $(sheet overlay_sha256)"
+    refuse_escapes
     (cd "$NEWROOT" && cpio --extract --unconditional --make-directories --preserve-modification-time --quiet \
-        < "$WORK/system.cpio") || fail "the system overlay cannot be unpacked"
+        --no-absolute-filenames < "$WORK/system.cpio") || fail "the system overlay cannot be unpacked"
     # It holds the host key of this node.
     : > "$WORK/system.cpio"
     say "overlay: applied"

@@ -175,3 +175,15 @@ def test_a_command_that_does_not_exist_is_answered_on_the_control_socket_with_a_
     )
 
     assert b"404" in answer.stdout
+
+
+def test_a_change_that_needs_a_restart_is_said_and_not_half_served(head: HeadNode) -> None:
+    before = (head.paths.site / "provisioner.yaml").read_text()
+
+    head.write("provisioner.yaml", f"{before}\nports: {{http: 18081}}\n")
+    serving(head, lambda status: "have changed" in str(status["problems"]))
+    machine = head.machine()
+    assert "/t/" in machine.get(f"/boot/{machine.mac.hyphenated}").text
+
+    head.write("provisioner.yaml", before)
+    serving(head, lambda status: not status["problems"])

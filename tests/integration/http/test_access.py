@@ -226,3 +226,36 @@ def test_nothing_is_listening_but_what_the_site_asks_for(head: HeadNode) -> None
     listening = head.namespace.run(["ss", "--no-header", "-lnt"]).splitlines()
 
     assert {line.split()[3] for line in listening} == {f"{URL.removeprefix('http://')}", "10.66.0.1:53"}
+
+
+def test_a_script_is_not_given_to_another_machine_and_the_attempt_is_an_alarm(head: HeadNode) -> None:
+    victim, thief = head.machine(), head.machine()
+    system = victim.hand_over()
+
+    answer = thief.get(f"/boot/{victim.mac.hyphenated}")
+
+    assert answer.status == 200
+    assert "/t/" not in answer.text
+    assert f"{thief.address} asks for the script of {victim.node}" in answer.text
+    eventually(
+        lambda: (thief.address, Level.ALARM) in [(e.address, e.level) for e in head.events("script.stranger")]
+    )
+    assert victim.report(system, "system.report", state="running").status == 200
+
+
+def test_a_head_request_for_a_script_opens_no_boot(machine: Machine) -> None:
+    system = machine.hand_over()
+
+    answer = machine.get(f"/boot/{machine.mac.hyphenated}", "--head")
+
+    assert answer.status == 404
+    assert machine.report(system, "system.report", state="running").status == 200
+
+
+def test_a_running_system_cannot_speak_for_stage_1(machine: Machine) -> None:
+    system = machine.hand_over()
+
+    answer = machine.report(system, "failed", reason="made up")
+
+    assert_explained(answer, 400)
+    assert machine.boot.state == "system"

@@ -53,10 +53,28 @@ def test_the_same_entries_give_the_same_bytes() -> None:
     assert cpio.pack(chosen) == cpio.pack(list(chosen))
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a\0b", "a/"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/"])
 def test_a_path_that_is_not_plainly_inside_the_tree_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="not a relative path inside the tree"):
         Entry(path, Kind.FILE)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\nb", "a/\x1b[2J", "a\x7f"])
+def test_a_path_with_a_control_character_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="holds a line break or control character"):
+        Entry(path, Kind.FILE)
+
+
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.SYMLINK])
+def test_only_a_directory_can_be_the_root_of_a_tree(kind: Kind) -> None:
+    assert Entry(".", Kind.DIRECTORY, mode=0o755).path == "."
+    with pytest.raises(ValueError, match="root of the tree is a directory"):
+        Entry(".", kind)
+
+
+def test_a_file_with_the_name_that_ends_an_archive_is_refused() -> None:
+    with pytest.raises(ValueError, match="TRAILER!!! is the name that ends an archive"):
+        cpio.pack([Entry(cpio.TRAILER, Kind.FILE)])
 
 
 def test_parents_come_before_what_they_hold() -> None:

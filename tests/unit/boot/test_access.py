@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from provisioner.boot.access import Denied, Resource, access
@@ -63,3 +65,11 @@ def test_a_token_of_an_earlier_boot_is_an_alarm() -> None:
 
     assert denied is not None
     assert "booted again" in denied.reason
+
+
+@pytest.mark.parametrize("resource", [Resource.SHEET, Resource.ROOT, Resource.SYSTEM_OVERLAY])
+def test_a_boot_that_has_failed_gets_nothing_more(resource: Resource) -> None:
+    failed = replace(record(TokenStage.STAGE1), state="failed")
+
+    assert access(claims(TokenStage.STAGE1), failed, resource, now=100.0) is not None
+    assert access(claims(TokenStage.STAGE1), failed, Resource.REPORT, now=100.0) is None

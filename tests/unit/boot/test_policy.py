@@ -54,3 +54,13 @@ def test_a_node_without_an_address_is_refused() -> None:
 
     assert isinstance(decision, Refused)
     assert "address" in decision.reason
+
+
+def test_the_interface_with_the_mac_that_asks_is_the_one_that_boots() -> None:
+    second = resolved.interface(resolved.MAC2, 77, name="eth1")
+    node = resolved.node(interfaces=(resolved.interface(resolved.MAC1, 1), second))
+
+    decision = decide(resolved.snapshot(node), resolved.catalogue(), Machine(resolved.MAC2))
+
+    assert isinstance(decision, Boot)
+    assert decision.interface == second

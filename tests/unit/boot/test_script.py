@@ -23,7 +23,7 @@ def writer() -> ScriptWriter:
 
 def boot(*kernel_args: str) -> str:
     node = resolved.node(kernel_args=kernel_args or ("console=ttyS0",))
-    decision = Boot(node, resolved.generation(), "because")
+    decision = Boot(node, resolved.generation(), node.interfaces[0], "because")
     return writer().boot(decision, resolved.snapshot(node), TOKENS, mac=resolved.MAC1)
 
 
@@ -55,3 +55,20 @@ def test_a_kernel_argument_that_ipxe_would_act_on_is_refused() -> None:
 def test_a_kernel_line_that_the_kernel_would_cut_off_is_refused() -> None:
     with pytest.raises(ProvisionerError, match="kernel reads 2047"):
         boot(*(f"option{number}=" + "x" * 50 for number in range(40)))
+
+
+def test_a_machine_boots_by_the_interface_that_asks() -> None:
+    second = resolved.interface(resolved.MAC2, 77, name="eth1")
+    node = resolved.node(interfaces=(resolved.interface(resolved.MAC1, 1), second))
+    decision = Boot(node, resolved.generation(), second, "because")
+
+    text = writer().boot(decision, resolved.snapshot(node), TOKENS, mac=resolved.MAC2)
+
+    assert f"prov.mac={resolved.MAC2} prov.interface=eth1 prov.ip=10.0.1.77/16" in text
+
+
+def test_an_error_about_an_argument_never_carries_a_token() -> None:
+    with pytest.raises(ProvisionerError) as failed:
+        boot("||")
+
+    assert "TOKEN" not in failed.value.message

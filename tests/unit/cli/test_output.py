@@ -67,6 +67,15 @@ def test_problems_and_warnings_go_to_standard_error(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(("files", "text"), [((), "nothing to change\n"), (("a", "b"), "wrote a\nwrote b\n")])
 def test_an_edit_names_its_files(capsys: pytest.CaptureFixture[str], files: tuple[str, ...], text: str) -> None:
-    output.say_written(files)
+    output.say_written(files, "")
 
-    assert capsys.readouterr().out == text
+    assert capsys.readouterr() == (text, "")
+
+
+def test_an_edit_that_is_not_served_says_why_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    output.say_written(("a",), "2 mistakes in the site; see prov check")
+
+    assert capsys.readouterr() == (
+        "wrote a\n",
+        "warning: written, but not served: 2 mistakes in the site; see prov check\n",
+    )

@@ -95,7 +95,7 @@ def test_what_is_right_in_an_entry_is_kept_when_something_is_wrong() -> None:
         ("nodes: [n1]\n", (1, 8, "'nodes' must be a mapping")),
         ("nods: {}\n", (1, 1, "unknown key 'nods'")),
         ("- n1\n", (1, 1, "expected a mapping with the key 'nodes'")),
-        ("nodes:\n  n1: {interfaces: {e/0: {}}}\n", (2, 21, "'e/0' is not a name")),
+        ("nodes:\n  n1: {interfaces: {e/0: {}}}\n", (2, 21, "'e/0' is not an interface")),
     ],
 )
 def test_a_mistake_in_nodes_is_named_at_its_place(text: str, expected: tuple[int, int, str]) -> None:

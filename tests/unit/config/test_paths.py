@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.config.paths import ROOT_VARIABLE, Paths, shipped_data
+from provisioner.config.paths import Paths, shipped_data
 
 
 def test_a_root_moves_every_path_but_the_shipped_data_below_itself(tmp_path: Path) -> None:
@@ -24,16 +24,11 @@ def test_a_relative_root_is_taken_from_where_the_command_was_typed() -> None:
     assert Paths.below(Path("here")).site == Path.cwd() / "here"
 
 
-@pytest.mark.parametrize("environment", [{}, {ROOT_VARIABLE: ""}])
-def test_without_a_root_it_is_the_site_of_the_system(environment: dict[str, str]) -> None:
-    paths = Paths.from_environment(environment)
+def test_without_a_root_it_is_the_site_of_the_system() -> None:
+    paths = Paths.below(None)
 
     assert (str(paths.site), str(paths.state)) == ("/etc/provisioner", "/var/lib/provisioner")
     assert str(paths.control_socket) == "/run/provisioner/control.sock"
-
-
-def test_the_environment_names_a_root(tmp_path: Path) -> None:
-    assert Paths.from_environment({ROOT_VARIABLE: str(tmp_path)}) == Paths.below(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["overlays", "templates", "images"])

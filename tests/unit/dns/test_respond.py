@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 import pytest
 from dnslib import EDNS0, DNSRecord
 from hypothesis import given
@@ -11,7 +9,7 @@ from provisioner.dns.respond import respond
 from provisioner.dns.zone import Zones
 from tests.support.packets import demo
 
-ZONES = Zones.of(demo(), IPv4Address("10.77.0.1"))
+ZONES = Zones.of(demo())
 
 
 def test_a_query_is_answered() -> None:

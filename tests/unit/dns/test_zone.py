@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +8,7 @@ from provisioner.dns.message import Authority, Code, Kind, Question, Reply
 from provisioner.dns.zone import Zones
 from tests.support.packets import demo, interface, node, snapshot
 
-SERVER = IPv4Address("10.77.0.1")
-ZONES = Zones.of(demo(cidr6="fd77::/64"), SERVER)
+ZONES = Zones.of(demo(cidr6="fd77::/64"))
 
 
 def asked(name: str, kind: int = Kind.A, zones: Zones = ZONES) -> Reply:
@@ -55,7 +52,7 @@ def test_names_follow_from_the_nodes(name: str, kind: Kind, expected: list[str])
     ],
 )
 def test_a_name_without_such_a_type_exists_and_has_no_records(name: str, kind: int) -> None:
-    zones = Zones.of(demo(cidr6="fd00::/8"), SERVER)
+    zones = Zones.of(demo(cidr6="fd00::/8"))
     reply = asked(name, kind, zones)
 
     assert (reply.code, reply.answers, len(reply.authority)) == (Code.NO_ERROR, (), 1)
@@ -103,16 +100,14 @@ def test_the_soa_names_this_server_and_changes_with_the_revision() -> None:
     assert record.value.serial > 0
 
 
-def test_without_a_written_server_address_the_name_of_the_server_is_where_it_listens() -> None:
-    zones = Zones.of(demo(server=None), IPv4Address("10.77.0.2"))
+def test_without_a_written_server_address_the_server_is_the_first_host_of_the_network() -> None:
+    zones = Zones.of(demo(server=None))
 
-    assert values(asked("provisioner.cluster.local", zones=zones)) == ["10.77.0.2"]
+    assert values(asked("provisioner.cluster.local", zones=zones)) == ["10.77.0.1"]
 
 
 def test_names_written_in_capitals_are_found() -> None:
-    zones = Zones.of(
-        snapshot(node("Rack-A-N1", interface("Eth0.100", "10.77.0.5/24")), domain="Cluster.LOCAL"), SERVER
-    )
+    zones = Zones.of(snapshot(node("Rack-A-N1", interface("Eth0.100", "10.77.0.5/24")), domain="Cluster.LOCAL"))
 
     assert values(asked("15.0.77.10.in-addr.arpa".replace("15", "5"), Kind.PTR, zones)) == [
         "Rack-A-N1.cluster.local"
@@ -122,14 +117,14 @@ def test_names_written_in_capitals_are_found() -> None:
 
 def test_hyphens_in_a_node_name_and_dots_in_an_interface_do_not_confuse() -> None:
     further = interface("bond0.100", "10.77.0.6/24")
-    zones = Zones.of(snapshot(node("rack-a-n1", interface("eth0", "10.77.0.5/24"), further)), SERVER)
+    zones = Zones.of(snapshot(node("rack-a-n1", interface("eth0", "10.77.0.5/24"), further)))
 
     assert values(asked("rack-a-n1-bond0-100.cluster.local", zones=zones)) == ["10.77.0.6"]
     assert values(asked("6.0.77.10.in-addr.arpa", Kind.PTR, zones)) == ["rack-a-n1-bond0-100.cluster.local"]
 
 
 def test_a_node_that_boots_from_an_interface_without_address_is_named_by_the_next_one() -> None:
-    zones = Zones.of(snapshot(node("n1", interface("eth0", None), interface("eth1", "10.77.0.6/24"))), SERVER)
+    zones = Zones.of(snapshot(node("n1", interface("eth0", None), interface("eth1", "10.77.0.6/24"))))
 
     assert values(asked("n1.cluster.local", zones=zones)) == ["10.77.0.6"]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
+from provisioner.errors import IntegrityError, UnavailableError
 from provisioner.events.history import History
 from provisioner.events.store import JOIN_WINDOW, EventStore
 from provisioner.model.boot import BootRecord, TokenStage
@@ -86,3 +89,30 @@ def test_the_last_report_of_a_node_replaces_the_one_before(tmp_path: Path) -> No
     store.close()
 
     assert History(tmp_path / "events.sqlite").reports()["n001"].facts == {"state": "running"}
+
+
+def test_a_file_that_is_no_events_file_is_an_error_at_once(tmp_path: Path) -> None:
+    (tmp_path / "events.sqlite").write_text("rubbish that is long enough to be looked at" * 100)
+
+    with pytest.raises(UnavailableError, match=r"events\.sqlite cannot be used"):
+        EventStore(tmp_path / "events.sqlite")
+    with pytest.raises(IntegrityError, match=r"events\.sqlite cannot be read"):
+        History(tmp_path / "events.sqlite").latest_boots()
+
+
+def test_an_event_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    store = EventStore(tmp_path / "events.sqlite")
+    done = threading.Event()
+    store.record(Event(1.0, Stage.SITE, "x", "half a pair \ud800", boot="b1"))
+    store.flushed(done.set)
+    assert done.wait(10)
+    store.record(Event(2.0, Stage.SITE, "x", "m", boot="b1"))
+    store.close()
+
+    assert [event.time for event in History(tmp_path / "events.sqlite").timeline("b1")] == [2.0]
+
+
+def test_the_file_is_not_readable_for_everybody(tmp_path: Path) -> None:
+    EventStore(tmp_path / "events.sqlite").close()
+
+    assert (tmp_path / "events.sqlite").stat().st_mode & 0o007 == 0

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from provisioner.errors import ProtocolError
 from provisioner.http.report import parse_report
+from provisioner.model.boot import TokenStage
 from provisioner.model.event import Stage
 
 
 def test_a_report_is_an_event_a_time_and_facts() -> None:
-    report = parse_report(b"event=image.verified\nuptime=9.5\nbytes=74\nnote=a = b\n")
+    report = parse_report(b"event=image.verified\nuptime=9.5\nbytes=74\nnote=a = b\n", TokenStage.STAGE1)
 
     assert (report.event, report.stage, report.uptime) == ("image.verified", Stage.IMAGE, 9.5)
     assert report.facts == {"bytes": "74", "note": "a = b"}
@@ -33,10 +34,10 @@ def test_a_report_is_an_event_a_time_and_facts() -> None:
 )
 def test_anything_else_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError):
-        parse_report(body)
+        parse_report(body, TokenStage.STAGE1)
 
 
 @given(st.binary(max_size=500))
 def test_arbitrary_bytes_raise_only_protocol_errors(body: bytes) -> None:
     with suppress(ProtocolError):
-        assert parse_report(body).event
+        assert parse_report(body, TokenStage.STAGE1).event

@@ -41,6 +41,7 @@ class Desk:
             catalogue=resolved.catalogue,
             artifact=Path,
             loaders={},
+            mac_of=lambda _: None,
             rendering=Nothing(),
             ledger=Ledger(self.saved.append),
             mint=MINT,

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-import pytest
-
-from provisioner.errors import UnavailableError
 from provisioner.lab.network import LabNetwork, network_of, tap_commands
 from provisioner.model.written import Network, Site
 
@@ -20,11 +17,6 @@ def test_the_head_has_the_first_address_of_the_first_network() -> None:
 
 def test_the_head_has_the_address_that_is_written_for_the_server() -> None:
     assert network_of(site("10.0.0.0/16", "10.0.0.9")).head == IPv4Interface("10.0.0.9/16")
-
-
-def test_a_server_outside_its_network_is_refused() -> None:
-    with pytest.raises(UnavailableError, match="provision has no address for the server"):
-        network_of(site("10.0.0.0/16", "10.1.0.1"))
 
 
 def test_the_bridge_forwards_at_once() -> None:

@@ -82,3 +82,9 @@ def test_any_text_is_a_set_of_names_or_a_value_error(text: str) -> None:
 
 def test_nothing_folds_to_nothing() -> None:
     assert fold([]) == ""
+
+
+@pytest.mark.parametrize("text", ["n[1-3-30000000]", "n[1-8-2]", "n[-3]", "n[1-]"])
+def test_a_range_that_is_none_is_refused_before_anything_is_expanded(text: str) -> None:
+    with pytest.raises(ValueError, match="not a list of numbers and ranges"):
+        expand(text)

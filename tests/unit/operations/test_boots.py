@@ -10,9 +10,12 @@ from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
 from provisioner.events.store import EventStore
 from provisioner.model.boot import BootRecord, TokenStage
+from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, Stage
 from provisioner.operations.boots import boots_of, timeline
+from provisioner.operations.check import compile_site
 from tests.support.resolved import MAC1, REVISION
+from tests.support.site import SITE, write_site
 
 
 def boot(name: str, opened: float) -> BootRecord:
@@ -22,7 +25,7 @@ def boot(name: str, opened: float) -> BootRecord:
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     """Two boots of n001: `aaa1` at 100 s with a DHCP packet half a second before, and `bbb2` at 900 s."""
-    paths = Paths.below(tmp_path)
+    paths = write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/n.yaml": "nodes: {'n[001-002]': }\n"})
     store = EventStore(paths.events)
     store.record(Event(99.5, Stage.DHCP, "dhcp.ack", "10.0.1.1", mac=MAC1))
     store.save_boot(boot("aaa1", 100.0))
@@ -72,4 +75,28 @@ def test_boots_are_listed_newest_first_and_no_more_than_asked_for(paths: Paths) 
 
 
 def test_a_site_that_never_ran_a_daemon_has_no_boots(tmp_path: Path) -> None:
-    assert boots_of(Paths.below(tmp_path), "n001") == []
+    paths = write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/n.yaml": "nodes: {n001: }\n"})
+
+    assert boots_of(paths, "n001") == []
+
+
+def test_a_node_that_is_neither_written_nor_in_the_history_does_not_exist(paths: Paths) -> None:
+    for ask in (timeline, boots_of):
+        with pytest.raises(NotFoundError, match="there is no node zz"):
+            ask(paths, "zz")
+
+
+def test_what_is_served_decides_which_nodes_exist(paths: Paths) -> None:
+    compile_site(paths, Catalogue())
+    (paths.node_files / "n.yaml").write_text("nodes: {zz: }\n")
+
+    with pytest.raises(NotFoundError, match="n002: never booted"):
+        timeline(paths, "n002")
+    with pytest.raises(NotFoundError, match="there is no node zz"):
+        timeline(paths, "zz")
+
+
+def test_a_node_that_is_gone_keeps_its_boots(paths: Paths) -> None:
+    (paths.node_files / "n.yaml").unlink()
+
+    assert timeline(paths, "n001").boot.id == "bbb2"

@@ -19,8 +19,8 @@ EMPTY = Catalogue()
 def test_a_group_is_added_changed_and_found(tmp_path: Path) -> None:
     paths = write_site(tmp_path, {"provisioner.yaml": SITE})
 
-    assert add_group(paths, EMPTY, "g", Changes(kernel_args=("quiet",))) == ("groups.d/g.yaml",)
-    assert set_group(paths, EMPTY, "g", Changes(kernel_args=("splash", "no"))) == ("groups.d/g.yaml",)
+    assert add_group(paths, EMPTY, "g", Changes(kernel_args=("quiet",))).files == ("groups.d/g.yaml",)
+    assert set_group(paths, EMPTY, "g", Changes(kernel_args=("splash", "no"))).files == ("groups.d/g.yaml",)
 
     site, _ = usable_site(paths, EMPTY)
     assert find_group(site, "g").value.kernel.args == ("splash", "no")

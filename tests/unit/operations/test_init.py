@@ -100,3 +100,14 @@ def test_a_private_key_or_rubbish_is_no_admin_key(tmp_path: Path, text: str) -> 
 
     with pytest.raises(ProvisionerError, match="public keys"):
         read_admin_keys(file)
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/31", "0.0.0.0/0", "239.0.0.0/8", "255.255.255.255/32"])
+def test_a_network_without_room_for_a_cluster_is_refused(tmp_path: Path, network: str) -> None:
+    paths = write_site(tmp_path, {})
+
+    with pytest.raises(ProvisionerError, match=f"the network {network}") as caught:
+        init_site(paths, NewSite(cluster="demo", network=network))
+
+    assert "10.0.0.0/16" in str(caught.value.hint)
+    assert not paths.site_file.exists()

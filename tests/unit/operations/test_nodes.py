@@ -34,7 +34,7 @@ def test_a_rack_is_added_and_one_node_gets_its_mac(tmp_path: Path) -> None:
 def test_a_deleted_node_is_gone(tmp_path: Path) -> None:
     paths = write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/a.yaml": "nodes:\n  n1:\n  n2:\n"})
 
-    assert delete_nodes(paths, EMPTY, "n1") == ("nodes.d/a.yaml",)
+    assert delete_nodes(paths, EMPTY, "n1").files == ("nodes.d/a.yaml",)
 
     site, _ = usable_site(paths, EMPTY)
     assert find_node(site, "n2").name == "n2"

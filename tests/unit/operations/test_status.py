@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from provisioner.errors import ConfigError
 from provisioner.events.history import Report
 from provisioner.model.boot import BootRecord, TokenStage
-from provisioner.operations.status import NodeStatus, node_status
+from provisioner.operations.status import NodeStatus, node_status, site_status
 from tests.support import resolved
+from tests.support.site import SITE, write_site
 
 BOOT = BootRecord(
     "b1", "n001", resolved.MAC1, "debian-12@1", resolved.REVISION, 50.0, TokenStage.SYSTEM, "ready", 90.0
@@ -66,3 +71,17 @@ def test_a_node_whose_image_does_not_exist_is_assigned_nothing() -> None:
 
 def test_a_failure_shows_its_reason() -> None:
     assert status(replace(BOOT, state="failed", reason="no space")).reason == "no space"
+
+
+def test_before_any_daemon_ran_the_nodes_that_are_written_never_booted(tmp_path: Path) -> None:
+    paths = write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/n.yaml": "nodes: {'n[1-2]': }\n"})
+
+    shown = site_status(paths)
+
+    assert [(node.node, node.state) for node in shown.nodes] == [("n1", "never booted"), ("n2", "never booted")]
+    assert (shown.daemon, shown.daemon_fault, shown.alarms) == (None, "", ())
+
+
+def test_without_a_site_the_status_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="prov init --cluster"):
+        site_status(write_site(tmp_path, {}))

@@ -41,6 +41,17 @@ def test_a_bad_declaration_is_named_with_line_and_column() -> None:
     assert mistake.startswith("overlays/a/overlay.yaml:2:")
 
 
+def test_a_file_beside_rootfs_is_a_mistake_because_no_node_would_get_it() -> None:
+    assert found("overlays/w/etc/f", b"") == [
+        "overlays/w/etc/f:0:0: the file is outside rootfs/: no node would get it"
+    ]
+
+
+@pytest.mark.parametrize("name", ["README.md", ".overlay.yaml.swp", "rootfs/README.md", "rootfs/.profile"])
+def test_notes_and_hidden_files_may_lie_beside_rootfs(name: str) -> None:
+    assert found(f"overlays/w/{name}", b"") == []
+
+
 @pytest.mark.parametrize("path", ["overlays/a/rootfs/etc/plain", "site/nodes.d/x.yaml"])
 def test_files_that_are_no_templates_may_hold_braces(path: str) -> None:
     assert found(path, b"{{ {% \n") == []

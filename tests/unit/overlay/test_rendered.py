@@ -98,6 +98,49 @@ def test_a_failing_template_is_named_with_its_line() -> None:
         render({"a/rootfs/x.j2": b"one\n{{ nobody }}\n"})
 
 
+@pytest.mark.parametrize("upper", ["a", "b"])
+def test_no_overlay_writes_through_a_link_of_another(upper: str) -> None:
+    lower = "b" if upper == "a" else "a"
+    files = {f"{lower}/rootfs/etc/x/passwd": b""}
+
+    with pytest.raises(
+        RenderError, match=f"overlay {lower} makes etc/x/passwd, but overlay {upper} makes the symlink etc/x$"
+    ):
+        render(files, "a", "b", links={f"{upper}/rootfs/etc/x": b"/"})
+
+
+def test_a_path_cannot_be_a_file_in_one_overlay_and_a_directory_in_another() -> None:
+    with pytest.raises(RenderError, match=r"overlay b makes srv/x/y, but overlay a makes the file srv$"):
+        render({"a/rootfs/srv": b"", "b/rootfs/srv/x/y": b""}, "a", "b")
+
+
+def test_a_later_overlay_may_turn_a_link_into_a_directory() -> None:
+    files = {"b/rootfs/srv/x": b"", "b/overlay.yaml": b"files: {srv: {kind: directory}}"}
+
+    assert [entry.path for entry in render(files, "a", "b", links={"a/rootfs/srv": b"/"})] == ["srv", "srv/x"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        (b"files: {etc/kye: {mode: '0600'}}", "declares the file etc/kye, but the overlay makes nothing there"),
+        (
+            b"files: {etc/link: {mode: '0600'}}",
+            "declares the file etc/link, but the overlay makes a symlink there",
+        ),
+        (
+            b"files: {etc/key: {kind: directory}}",
+            "declares the directory etc/key, but the overlay makes a file there",
+        ),
+    ],
+)
+def test_a_declared_path_that_the_overlay_does_not_make_is_an_error(declared: bytes, told: str) -> None:
+    files = {"a/rootfs/etc/key": b"secret", "a/overlay.yaml": declared}
+
+    with pytest.raises(RenderError, match=f"overlays/a/overlay.yaml {told}"):
+        render(files, links={"a/rootfs/etc/link": b"key"})
+
+
 def test_an_overlay_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(NotFoundError, match="there is no overlay b"):
         render({"a/rootfs/x": b""}, "a", "b")
@@ -111,6 +154,11 @@ def test_the_archive_of_a_tree_is_named_by_its_digest_and_depends_on_nothing_els
     assert packed == pack(list(tree))
     assert packed.archive == cpio.pack(tree)
     assert packed.sha256 == hashlib.sha256(packed.archive).hexdigest()
+
+
+def test_a_file_that_no_archive_can_hold_is_an_error() -> None:
+    with pytest.raises(RenderError, match="ends an archive"):
+        pack(render({f"a/rootfs/{cpio.TRAILER}": b""}))
 
 
 def test_a_node_has_system_overlays_and_runtime_overlays() -> None:

@@ -67,3 +67,10 @@ def test_an_ipv6_address_that_a_node_cannot_have_is_refused(pattern: str, reason
 def test_a_network_without_ipv6_has_no_ipv6_addresses() -> None:
     with pytest.raises(ValueError, match="no cidr6"):
         ipv6_of("n1", AddressPattern("fd00::1"), Network.model_validate({"cidr": "10.0.0.0/16"}))
+
+
+def test_the_first_address_is_the_head_nodes_where_no_server_is_named() -> None:
+    network = Network.model_validate({"cidr": "10.0.0.0/16"})
+
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1 is the address of the server"):
+        ipv4_of("n1", AddressPattern("10.0.0.1+"), network)

@@ -96,6 +96,9 @@ def test_two_interfaces_of_one_node_cannot_share_an_address() -> None:
             "server: 10.0.9.5, pool: 10.0.9.1-10.0.9.9",
             "the pool 10.0.9.1-10.0.9.9 holds the server's address 10.0.9.5",
         ),
+        ("pool: 10.0.0.1-10.0.0.9", "the pool 10.0.0.1-10.0.0.9 holds the server's address 10.0.0.1"),
+        ("server: 10.0.0.0", "the server 10.0.0.0 is the network's own or its broadcast address"),
+        ("server: 10.0.255.255", "the server 10.0.255.255 is the network's own or its broadcast address"),
     ],
 )
 def test_the_parts_of_a_network_must_fit_together(keys: str, message: str) -> None:
@@ -108,3 +111,21 @@ def test_networks_cannot_overlap() -> None:
     site = "cluster: c\nnetworks:\n  p: {cidr: 10.0.0.0/16}\n  q: {cidr: 10.0.4.0/24}\n"
 
     assert mistakes({"provisioner.yaml": site}) == [("provisioner.yaml:4:13", "the networks p and q overlap")]
+
+
+@pytest.mark.parametrize(
+    ("cidr", "message"),
+    [
+        ("10.0.0.0/31", "the network 10.0.0.0/31 has no room for a head node and nodes"),
+        ("255.255.255.255/32", "the network 255.255.255.255/32 has no room for a head node and nodes"),
+        ("0.0.0.0/0", "the network 0.0.0.0/0 holds addresses that no machine can have (0.0.0.0/8)"),
+        ("239.1.0.0/16", "the network 239.1.0.0/16 holds multicast or reserved addresses (224.0.0.0/3)"),
+    ],
+)
+def test_a_network_must_have_room_for_a_cluster(cidr: str, message: str) -> None:
+    files = {
+        "provisioner.yaml": f"cluster: c\nnetworks:\n  p: {{cidr: {cidr}}}\n",
+        "nodes.d/n.yaml": "nodes: {n1: {interfaces: {eth0: {mac: '52:54:00:00:00:0a'}}}}\n",
+    }
+
+    assert mistakes(files) == [("provisioner.yaml:3:13", message)]

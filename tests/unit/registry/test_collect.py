@@ -100,3 +100,36 @@ def test_the_umask_of_a_checkout_does_not_matter(tmp_path: Path) -> None:
 
     assert collect(paths) == loose
     assert loose["overlays/x/rootfs/run"].mode == 0o755
+
+
+@pytest.mark.parametrize("folder", ["overlays/odd/rootfs", "nodes.d", "templates"])
+def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_printed(tmp_path: Path, folder: str) -> None:
+    paths = write_site(tmp_path, FILES)
+    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    suffix = {"nodes.d": ".yaml", "templates": ".ipxe.j2"}.get(folder, "")
+    (tmp_path / folder / f"f\udcff{suffix}").write_text("x")
+
+    with pytest.raises(ConfigError) as caught:
+        collect(paths)
+
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.message) == (f"{folder}/f\\xff{suffix}", "the name of the file is not UTF-8")
+    assert str(problem).encode()
+
+
+def test_a_link_to_a_name_that_is_not_utf8_can_be_printed_too(tmp_path: Path) -> None:
+    paths = write_site(tmp_path / "site", FILES)
+    (tmp_path / "f\udcff").write_text("x")
+    (paths.node_files / "a.yaml").symlink_to("../../f\udcff")
+
+    with pytest.raises(ConfigError, match="leads out of the site") as caught:
+        collect(paths)
+
+    assert str(caught.value).encode()
+
+
+def test_a_node_can_ask_for_ipxe_scripts_alone_and_not_for_the_answers_to_others(tmp_path: Path) -> None:
+    names = ("own.v2.ipxe.j2", "grub.cfg.j2", "boot.j2", "unknown.ipxe.j2", "refused.ipxe.j2")
+    paths = write_site(tmp_path, {**FILES, **{f"templates/{name}": "#!ipxe\n" for name in names}})
+
+    assert script_names(collect(paths)) == {"boot", "own.v2"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import ConflictError, NotFoundError, ProvisionerError
+from provisioner.registry.changes import Settings
 from provisioner.registry.plan import NEW_NODES, add_group, add_nodes, delete_nodes, set_group, set_nodes
 from tests.support.site import examined
 
@@ -114,3 +115,30 @@ def test_a_group_is_changed_where_it_is_written() -> None:
         add_group(files, examined(files), "g", {})
     with pytest.raises(NotFoundError, match="there is no group h"):
         set_group(files, examined(files), "h", {})
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "place"),
+    [
+        ("n001", {("image",): ""}, "nodes.d/rack.yaml:3"),
+        ("n002", {("image",): ""}, "nodes.d/rack.yaml:2"),
+        ("n001", {("kernel", "args"): ("",)}, "nodes.d/rack.yaml:3"),
+    ],
+)
+def test_a_value_cannot_be_cleared_by_command_and_the_place_to_edit_is_named(
+    names: str, settings: Settings, place: str
+) -> None:
+    with pytest.raises(ProvisionerError, match="a command cannot clear") as caught:
+        set_nodes(FILES, examined(FILES), names, settings)
+
+    assert caught.value.hint == f"edit {place}"
+
+
+def test_a_value_of_a_group_cannot_be_cleared_by_command_either() -> None:
+    files = {"groups.d/g.yaml": "groups:\n  g:\n    script: boot\n    tags: {a: b}\n"}
+
+    with pytest.raises(ProvisionerError) as caught:
+        set_group(files, examined(files), "g", {("script",): ""})
+
+    assert caught.value.hint == "edit groups.d/g.yaml:3"
+    assert 'tags: {a: ""}' in set_group(files, examined(files), "g", {("tags", "a"): ""})["groups.d/g.yaml"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IntegrityError, NotFoundError
-from provisioner.registry.collect import FileKind, SourceFile, collect
+from provisioner.registry.collect import FileKind, SourceFile
 from provisioner.registry.revision import Revision, capture, describe, short
 from tests.support.site import SITE, write_site
 
@@ -90,12 +90,17 @@ def test_a_file_that_a_revision_lacks_is_not_found(tmp_path: Path) -> None:
         Revision.open(paths, capture(paths).revision).read("site/other.yaml")
 
 
-def test_names_that_are_no_utf8_survive(tmp_path: Path) -> None:
+def test_what_is_missing_or_damaged_comes_with_a_command_that_mends_it(tmp_path: Path) -> None:
     paths = write_site(tmp_path, FILES)
-    folder = tmp_path / "overlays/odd/rootfs"
-    folder.mkdir(parents=True)
-    (folder / "f\udcff").write_text("x")
-    manifest = capture(paths)
+    revision = Revision.open(paths, capture(paths).revision)
+    digest = revision.files["site/provisioner.yaml"].digest
+    path = paths.objects / digest[:2] / digest
+    path.write_text("else")
 
-    assert Revision.open(paths, manifest.revision).files == manifest.files
-    assert "overlays/odd/rootfs/f\udcff" in collect(paths)
+    with pytest.raises(IntegrityError) as damaged:
+        revision.read("site/provisioner.yaml")
+    with pytest.raises(NotFoundError) as missing:
+        Revision.open(paths, "0" * 64)
+
+    assert str(damaged.value.hint).startswith(f"rm {path}; ")
+    assert "prov status" in str(missing.value.hint)

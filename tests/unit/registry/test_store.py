@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.errors import NotFoundError
+from provisioner.errors import IntegrityError, NotFoundError
 from provisioner.model.snapshot import Snapshot
 from provisioner.registry.store import publish, read_current, read_snapshot, set_current
 from tests.support.site import examined, write_site
@@ -70,3 +70,15 @@ def test_the_current_revision_is_one_that_is_published(tmp_path: Path) -> None:
 def test_a_snapshot_that_was_never_published_is_not_found(tmp_path: Path, name: str) -> None:
     with pytest.raises(NotFoundError):
         read_snapshot(write_site(tmp_path, {}), name)
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish" * 1000])
+def test_a_damaged_snapshot_is_named_with_the_command_that_mends_it(tmp_path: Path, content: bytes) -> None:
+    paths = write_site(tmp_path, {})
+    path = publish(paths, snapshot_of(NODES, "abc"))
+    path.write_bytes(content)
+
+    with pytest.raises(IntegrityError, match="is damaged") as caught:
+        read_snapshot(paths, "abc")
+
+    assert str(caught.value.hint).startswith(f"rm {path}; ")

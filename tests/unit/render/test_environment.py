@@ -30,6 +30,52 @@ def test_a_syntax_error_names_its_line() -> None:
         render("\n\n{% if %}")
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 'x' * 3000000000 }}",
+        "{{ 3000000000 * [1] }}",
+        "{% if (1, 2) * 3000000000 %}{% endif %}",
+        "{% set n = namespace(x=9) %}{% for i in range(60) %}{% set n.x = n.x * n.x %}{% endfor %}",
+    ],
+)
+def test_a_product_that_would_fill_the_memory_is_refused(source: str) -> None:
+    with pytest.raises(RenderError, match=r"f\.j2:2: the operator \* would make something too large"):
+        render("\n" + source)
+
+
+def test_products_of_everyday_size_are_computed() -> None:
+    assert render("{{ 'ab' * 2 }} {{ [1] * 2 }} {{ 1024 * 1024 }} {{ 0.5 * 3 }}") == "abab [1, 1] 1048576 1.5"
+
+
+TOO_DEEP = {
+    "loops": "{% for x in y %}" * 25 + "{% endfor %}" * 25,
+    "brackets": "{{ " + "(" * 5000 + ")" * 5000 + " }}",
+    "sums": "{{ " + "x+" * 5000 + "x }}",
+    "digits": "{{ " + "9" * 5000 + " }}",
+    "filters": "{{ x" + "|string" * 3000 + " }}",
+}
+
+
+@pytest.mark.parametrize("source", TOO_DEEP.values(), ids=TOO_DEEP)
+def test_what_python_cannot_compile_is_told_with_name_and_line(source: str) -> None:
+    with pytest.raises(RenderError, match=r"^overlays/x/rootfs/f\.j2:1: \S"):
+        render(source, x=1)
+
+
+@pytest.mark.parametrize("name", ["brackets", "digits"])
+def test_what_jinja_cannot_read_is_a_mistake_that_a_check_tells(name: str) -> None:
+    mistake = RENDERER.syntax_mistake(TOO_DEEP[name])
+
+    assert mistake is not None
+    assert mistake[1]
+
+
+def test_an_infinite_number_is_told_like_any_mistake() -> None:
+    with pytest.raises(RenderError, match=r"f\.j2:1: "):
+        render("{% set x = 1e999 %}{{ x }}")
+
+
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\x00b", "a\u2028b", "a\x1b[2J"])
 def test_a_value_cannot_add_a_line_or_a_control_character(value: str) -> None:
     with pytest.raises(RenderError, match="line break or control character"):

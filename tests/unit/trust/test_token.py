@@ -50,6 +50,15 @@ def test_a_token_fits_in_a_kernel_line_and_needs_no_escaping_in_a_url() -> None:
     assert set(token) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
+@pytest.mark.parametrize("odd", ["\x06", " ", "=", "\n", "*"])
+def test_a_token_has_one_spelling_only(odd: str) -> None:
+    token = MINT.issue(CLAIMS)
+
+    for position in (0, 10, len(token)):
+        with pytest.raises(TokenError):
+            MINT.verify(token[:position] + odd + token[position:], now=0)
+
+
 @given(st.text(max_size=2000))
 def test_any_other_text_is_refused_and_nothing_else_happens(text: str) -> None:
     with pytest.raises(TokenError):

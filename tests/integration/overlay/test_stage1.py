@@ -1,0 +1,122 @@
+"""The system overlays laid over a root by the very function of stage 1, run by its shell on scratch folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from provisioner.archive import cpio
+from provisioner.archive.tree import Entry, Kind
+from provisioner.config.paths import shipped_data
+from provisioner.errors import CommandError
+from provisioner.host.run import run
+
+pytestmark = [pytest.mark.integration, pytest.mark.needs("cpio", "dash", "shellcheck")]
+
+STAGE1 = shipped_data() / "images/stage1/90provisioner"
+# What needs a kernel line, a console or a network, and nothing else.
+STUBS = """
+. "$STAGE1/stage1.sh"
+WORK=$SCRATCH/work NEWROOT=$SCRATCH/root
+say() { echo "$*"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+report() { :; }
+fetch_small() { cp "$SCRATCH/system.cpio" "$2"; }
+sheet() { sha256sum "$SCRATCH/system.cpio" | cut -d ' ' -f 1; }
+apply_overlays
+"""
+
+
+def apply(scratch: Path, *entries: Entry) -> str:
+    """What stage 1 says while it unpacks these entries over `scratch/root`. CommandError when it fails."""
+    (scratch / "work").mkdir()
+    (scratch / "system.cpio").write_bytes(cpio.pack(entries))
+    environment = {**os.environ, "STAGE1": str(STAGE1), "SCRATCH": str(scratch)}
+    return run(["dash", "-c", STUBS], environment=environment)
+
+
+def root_with(scratch: Path, **links: str) -> Path:
+    """An image with these links beside `usr/lib` and `srv/opt`; `a__b` stands for `a/b`."""
+    root = scratch / "root"
+    for folder in ("usr/lib", "srv/opt", "etc"):
+        (root / folder).mkdir(parents=True)
+    for name, target in links.items():
+        (root / name.replace("__", "/")).symlink_to(target)
+    return root
+
+
+def test_files_arrive_through_relative_links_of_the_image(tmp_path: Path) -> None:
+    root = root_with(tmp_path, lib="usr/lib", usr__again="../lib/../lib")
+
+    said = apply(tmp_path, Entry("lib/x/one", Kind.FILE, b"1"), Entry("usr/again/two", Kind.FILE, b"2"))
+
+    assert said == "overlay: applied\n"
+    assert (root / "usr/lib/x/one").read_bytes() == b"1"
+    assert (root / "usr/lib/two").read_bytes() == b"2"
+
+
+def test_a_link_of_the_image_is_replaced_by_the_file_of_its_name(tmp_path: Path) -> None:
+    root = root_with(tmp_path, etc__resolv="/run/systemd/resolve")
+
+    apply(tmp_path, Entry("etc/resolv", Kind.FILE, b"x"), Entry(r"etc/a\x2db c", Kind.FILE, b"y"))
+
+    assert not (root / "etc/resolv").is_symlink()
+    assert (root / r"etc/a\x2db c").read_bytes() == b"y"
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("opt", "{outside}"),
+        ("opt", "/srv/opt"),
+        ("opt", "../outside"),
+        ("opt", "etc/../../outside"),
+        ("opt", "usr/over"),
+        ("opt", "opt"),
+    ],
+)
+def test_nothing_is_unpacked_when_a_link_of_the_image_leads_out_of_it(
+    tmp_path: Path, link: str, target: str
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / "inner").mkdir(parents=True)
+    root = root_with(tmp_path, **{link: target.format(outside=outside)}, usr__over="../../outside")
+
+    with pytest.raises(CommandError) as failed:
+        apply(tmp_path, Entry("etc/first", Kind.FILE), Entry("opt/inner/file", Kind.FILE, b"x"))
+
+    assert "FAILED: the overlay file opt/inner/file would leave the image by its link /" in failed.value.output
+    assert not (root / "etc/first").exists()
+    assert list((outside / "inner").iterdir()) == []
+
+
+def test_the_link_that_leads_out_is_named(tmp_path: Path) -> None:
+    root_with(tmp_path, opt="usr/over", usr__over="/somewhere -> else")
+
+    with pytest.raises(CommandError) as failed:
+        apply(tmp_path, Entry("opt/file", Kind.FILE))
+
+    assert failed.value.output.strip().endswith("by its link /usr/over -> /somewhere -> else")
+
+
+def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
+    root_with(tmp_path)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "system.cpio").write_bytes(b"no archive")
+
+    with pytest.raises(CommandError) as failed:
+        run(["dash", "-c", STUBS], environment={**os.environ, "STAGE1": str(STAGE1), "SCRATCH": str(tmp_path)})
+
+    assert "FAILED: the system overlay cannot be read" in failed.value.output
+
+
+def test_stage_1_holds_every_program_that_it_runs_here() -> None:
+    listed = (STAGE1 / "module-setup.sh").read_text().partition("inst_multiple ")[2].split("\n")[0].split()
+
+    assert {"cpio", "cut", "readlink", "sha256sum"} <= set(listed)
+
+
+def test_the_script_is_clean_for_any_posix_shell() -> None:
+    run(["shellcheck", "-s", "sh", STAGE1 / "stage1.sh"])

@@ -1,0 +1,37 @@
+"""The command itself: errors become a message, a hint and a status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.cli.main import main
+
+
+def failed(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main([str(word) for word in words])
+    assert caught.value.code == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return printed.err
+
+
+def test_an_error_of_ours_is_a_message_and_a_hint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--root", tmp_path, "init", "--cluster", "demo", "--network", "nowhere")
+
+    message, hint = failed(capsys, *words).splitlines()
+
+    assert message.startswith("prov: 'nowhere' is not an IPv4 network")
+    assert hint.startswith("    hint: ")
+
+
+@pytest.mark.parametrize("words", [("init", "--cluster", "c", "--network", "10.0.0.0/16"), ("node", "add", "n1")])
+def test_what_the_system_refuses_is_its_words_and_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    assert failed(capsys, "--root", file / "site", *words) == f"prov: Not a directory: {file}/site/var\n"
