@@ -12,7 +12,7 @@ from provisioner.model.boot import BootRecord
 from provisioner.operations.boots import timeline
 from provisioner.trust.hostkey import host_key
 from provisioner.trust.sitekey import SiteKey
-from tests.support.realsite import RealSite
+from tests.support.realsite import RealSite, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -123,8 +123,12 @@ def test_the_token_on_the_kernel_line_is_dead_and_its_use_is_an_alarm(booted: Bo
 
     assert answer.endswith("403")
     assert "stage stage1" in answer
-    alarms = History(booted.site.paths.events).recent(limit=10)
-    assert any(event.name == "access.denied" and event.node == "n001" for event in alarms)
+
+    def recorded() -> bool:
+        events = History(booted.site.paths.events).recent(limit=50)
+        return any(event.name == "access.denied" and event.node == "n001" for event in events)
+
+    assert wait_until(recorded, "the alarm", 10)
 
 
 def test_an_agent_that_reports_again_gets_a_fresh_token(booted: Booted) -> None:
