@@ -44,16 +44,16 @@ def show_overlay(paths: Paths, name: str) -> OverlayInfo:
 def render_overlays(paths: Paths, node: str, output: Path) -> list[Entry]:
     """Write all files of a node's overlays, system first, into a new or empty folder; returns what was written.
 
-    Owners are not set. Raises ConfigError with every mistake of the site, NotFoundError, RenderError,
-    ConflictError when the folder is not empty, and UnavailableError before the site has a key or while its
-    files change.
+    Owners are not set. Makes the site key where no daemon has made it yet, because host keys derive from it.
+    Raises ConfigError with every mistake of the site, NotFoundError, RenderError, ConflictError when the folder
+    is not empty, and UnavailableError while the files of the site change.
     """
     compiled = check(paths, catalogue(paths))
     resolved = compiled.snapshot.nodes.get(node)
     if resolved is None:
         raise NotFoundError(f"there is no node {node}", hint="prov node list")
     names = [name for kind in OverlayKind for name in kind.names(resolved)]
-    context = context_for(compiled.snapshot, resolved, _existing_key(paths))
+    context = context_for(compiled.snapshot, resolved, SiteKey.load_or_create(paths.keys))
     entries = render_tree(_files_of(paths, compiled.revision), names, context, Renderer())
     write_tree(entries, output)
     return entries
@@ -66,14 +66,6 @@ def _files_of(paths: Paths, revision: str) -> WrittenFiles:
         message = f"the files below {paths.site} changed while they were looked at"
         raise UnavailableError(message, hint="try again")
     return WrittenFiles(files)
-
-
-def _existing_key(paths: Paths) -> SiteKey:
-    # Looking must not found a site: a key made here would belong to whoever looked, not to the daemon.
-    if not (paths.keys / "site.key").exists():
-        message = f"there is no site key in {paths.keys} yet, and the node's SSH host key is derived from it"
-        raise UnavailableError(message, hint="the first start of prov serve makes it")
-    return SiteKey.load_or_create(paths.keys)
 
 
 def _info(overlay: Overlay) -> OverlayInfo:

@@ -7,21 +7,20 @@ from pathlib import Path
 import pytest
 
 from provisioner.operations.overlays import render_overlays
-from provisioner.trust.sitekey import SiteKey
 from tests.support.site import SITE, write_site
 
 pytestmark = pytest.mark.integration
 
 
-def test_the_files_of_a_node_are_written_below_the_folder(tmp_path: Path) -> None:
+def test_the_files_of_a_node_are_written_before_any_daemon_ran(tmp_path: Path) -> None:
     files = {
         "provisioner.yaml": SITE,
         "nodes.d/n.yaml": "nodes: {n001: {overlays: {system: [motd], runtime: []}}}\n",
         "overlays/motd/rootfs/etc/motd.j2": "{{ node.name }}\n",
     }
     paths = write_site(tmp_path / "site", files)
-    SiteKey.load_or_create(paths.keys)
 
     render_overlays(paths, "n001", tmp_path / "out")
 
     assert (tmp_path / "out/etc/motd").read_text() == "n001\n"
+    assert (paths.keys / "site.key").stat().st_mode & 0o777 == 0o600

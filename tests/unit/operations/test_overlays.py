@@ -23,16 +23,6 @@ def site(root: Path) -> Paths:
     return write_site(root, files)
 
 
-def test_looking_makes_no_site_key_and_no_folder(tmp_path: Path) -> None:
-    paths = site(tmp_path / "site")
-
-    with pytest.raises(UnavailableError, match="there is no site key"):
-        render_overlays(paths, "n001", tmp_path / "out")
-
-    assert not paths.keys.exists()
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_node_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="there is no node n002"):
         render_overlays(site(tmp_path / "site"), "n002", tmp_path / "out")
