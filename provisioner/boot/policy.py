@@ -12,7 +12,8 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     """The decision for a machine, by its MAC alone.
 
     In this order: no node has the MAC: unknown; the interface with this MAC has no address to boot with, the
-    node has no image, or its image or generation does not exist: refused; else it boots.
+    node has no image, its image or generation does not exist, or has another kernel than the node wants: refused;
+    else it boots.
     """
     node = snapshot.by_mac.get(machine.mac)
     if node is None:
@@ -26,6 +27,10 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     generation = catalogue.find(node.image)
     if generation is None:
         return Refused(node, f"the image {node.image} of {node.name} does not exist", "prov image list")
+    wanted = node.kernel_version
+    if wanted is not None and not generation.kernel_release.startswith(wanted):
+        reason = f"{node.name} wants the kernel {wanted}, but {generation.name} has {generation.kernel_release}"
+        return Refused(node, reason, f"prov node set {node.name} kernel.version={generation.kernel_release}")
     return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node)})")
 
 

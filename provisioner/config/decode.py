@@ -15,10 +15,22 @@ from typing import Any, Generic, TypeVar, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from provisioner.config.marked import Data, Document, MarkedList, MarkedMap, Scalar, Span, Value, parse, plain
+from provisioner.config.marked import (
+    Document,
+    MarkedList,
+    MarkedMap,
+    Pair,
+    Scalar,
+    Span,
+    Value,
+    parse,
+    plain,
+    typed,
+)
 from provisioner.errors import ConfigError, Problem
+from provisioner.model.name import REMOVES, Name
 from provisioner.model.nodeset import expand
-from provisioner.model.written import Group, Name, NodeEntry, Site
+from provisioner.model.written import Group, NodeEntry, Site
 
 M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
@@ -152,7 +164,7 @@ def _names(
 
 
 def _validated(model: type[M], file: str, node: Value, start: Span) -> tuple[M | None, list[Problem]]:
-    data = plain(node)
+    data = _data_of(node)
     try:
         return model.model_validate(data), []
     except ValidationError as error:
@@ -165,7 +177,16 @@ def _validated(model: type[M], file: str, node: Value, start: Span) -> tuple[M |
     return usable, list(problems)
 
 
-def _without(data: Data, locations: Sequence[Location]) -> Data:
+def _data_of(node: Value) -> Any:
+    """What models are made of: texts, except in `resources`, where templates see what other readers would see."""
+    data = plain(node)
+    resources = node.find("resources") if isinstance(node, MarkedMap) else None
+    if resources is not None and isinstance(data, dict) and isinstance(resources.value, MarkedMap):
+        return {**data, "resources": typed(resources.value)}
+    return data
+
+
+def _without(data: Any, locations: Sequence[Location]) -> Any:
     # From the back, so that removing an item of a list does not move the ones that go next.
     for location in sorted(locations, key=lambda each: [str(step).zfill(9) for step in each], reverse=True):
         if location and _holds(data, location[0]):
@@ -208,6 +229,10 @@ def _key_place(node: Value, location: Location, start: Span) -> Span:
 
 
 def _unknown_key(file: str, place: Span, key: str, known: Sequence[str]) -> Problem:
+    removed = key.removeprefix(REMOVES)
+    if removed != key and removed in known:
+        message = f"{key!r} removes what is inherited, so it has no value"
+        return Problem(file, place.line, place.column, message, f"write `{key}:` with nothing behind it")
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
     return Problem(file, place.line, place.column, f"unknown key {key!r}", hint)
@@ -219,7 +244,7 @@ def _known_keys(model: type[BaseModel], location: Location) -> list[str]:
         if field is not None:
             kinds = (field.annotation, *get_args(field.annotation))
             model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
-    return sorted(model.model_fields)
+    return sorted(name for name in model.model_fields if name != "removed")
 
 
 def _message(detail: ErrorDetails) -> str:
@@ -262,11 +287,16 @@ def _shown(value: object) -> str:
 
 
 def _unquoted_macs(file: str, node: Value) -> list[Problem]:
-    interfaces = node.find("interfaces") if isinstance(node, MarkedMap) else None
-    if interfaces is None or not isinstance(interfaces.value, MarkedMap):
+    if not isinstance(node, MarkedMap):
         return []
-    pairs = [each.value.find("mac") for each in interfaces.value.pairs if isinstance(each.value, MarkedMap)]
+    interfaces, bmc = node.find("interfaces"), node.find("bmc")
+    holders = [pair.value for pair in _pairs(interfaces)] + ([bmc.value] if bmc else [])
+    pairs = [each.find("mac") for each in holders if isinstance(each, MarkedMap)]
     return [_unquoted(file, pair.value) for pair in pairs if pair and _reads_as_number(pair.value)]
+
+
+def _pairs(holder: Pair | None) -> tuple[Pair, ...]:
+    return holder.value.pairs if holder is not None and isinstance(holder.value, MarkedMap) else ()
 
 
 def _reads_as_number(value: Value) -> bool:

@@ -8,8 +8,10 @@ aliases are visible there, and a bomb of brackets is noticed before libyaml has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import yaml
@@ -71,6 +73,16 @@ class MarkedMap(NamedTuple):
 
 Value = Scalar | MarkedList | MarkedMap
 Data = str | None | list["Data"] | dict[str, "Data"]
+Typed = str | int | float | None | list["Typed"] | dict[str, "Typed"]
+
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_LONGEST_NUMBER = 64
+_NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] = (
+    (re.compile(r"[-+]?(0|[1-9][0-9]*)"), int),
+    (re.compile(r"0o[0-7]+"), partial(int, base=0)),
+    (re.compile(r"0x[0-9a-fA-F]+"), partial(int, base=0)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]{1,3})?|[-+]?[0-9]+[eE][-+]?[0-9]{1,3}"), float),
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,28 @@ def plain(value: Value | None) -> Data:
     if isinstance(value, MarkedList):
         return [plain(item) for item in value.items]
     return {pair.key.text or "": plain(pair.value) for pair in value.pairs}
+
+
+def typed(value: Value) -> Typed:
+    """The tree without its marks, plain scalars read as YAML 1.2 reads them (core schema, section 10.3.2).
+
+    Only there: `true`, `0x1f` and `1.5` are no texts, while `no`, `010:20` and everything in quotes are.
+    """
+    if isinstance(value, Scalar):
+        return _core(value.text) if value.plain and value.text else value.text
+    if isinstance(value, MarkedList):
+        return [typed(item) for item in value.items]
+    return {pair.key.text or "": typed(pair.value) for pair in value.pairs}
+
+
+def _core(text: str) -> Typed:
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    for pattern, read in _NUMBERS:
+        # Python refuses to read integers of thousands of digits; nobody means one.
+        if len(text) <= _LONGEST_NUMBER and pattern.fullmatch(text):
+            return read(text)
+    return text
 
 
 class _RefusedError(Exception):

@@ -11,6 +11,8 @@ from pydantic_core import CoreSchema, core_schema
 
 _SEPARATORS = re.compile(r"[:.\-]")
 _HEX12 = re.compile(r"[0-9a-f]{12}")
+_HEX40 = re.compile(r"[0-9a-f]{40}")
+_HEX12_DIGITS = 12
 
 
 class MacAddress(str):
@@ -43,6 +45,31 @@ class MacAddress(str):
     def hyphenated(self) -> str:
         """`52-54-00-12-34-56`: the form that needs no escaping in a URL."""
         return self.replace(":", "-")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate from text in models; serialise as text."""
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+class InfinibandAddress(str):
+    """A twenty-byte IP-over-InfiniBand hardware address (RFC 4391 section 9.1.1), as colon-separated bytes."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Parse bytes with colons, hyphens or nothing between them; ValueError says what was expected."""
+        digits = _SEPARATORS.sub("", text.strip().lower())
+        if not _HEX40.fullmatch(digits):
+            raise ValueError(
+                f"{text!r} is not an InfiniBand address; expected twenty bytes such as 80:00:00:48:..."
+            )
+        return super().__new__(cls, ":".join(digits[i : i + 2] for i in range(0, 40, 2)))
+
+    @staticmethod
+    def looks_like(text: str) -> bool:
+        """Whether a text has far more digits than a MAC, so that it was meant as an InfiniBand address."""
+        return len(_SEPARATORS.sub("", text)) > 2 * _HEX12_DIGITS
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -5,11 +5,16 @@ Templates, DHCP, DNS and HTTP see only these.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Any
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from provisioner.model.address import MacAddress
+from provisioner.model.address import Address, InfinibandAddress, MacAddress
+from provisioner.model.device import BmcDriver, Bond, DeviceType, Infiniband, Route, Vlan
+from provisioner.model.disk import Disk, FileSystem
+from provisioner.model.secret import Secret
 from provisioner.model.written import RootKind
 
 
@@ -33,13 +38,48 @@ class Source(Resolved):
 
 
 class ResolvedInterface(Resolved):
-    """A network device of one node. `ip` and `ip6` carry the prefix length of their network."""
+    """A network device of one node. `ip` and `ip6` carry the prefix length of their network.
+
+    `mac` is an Ethernet address; an InfiniBand device has its twenty bytes in `infiniband_address`. `mtu` is the
+    network's unless the device has its own, in bytes.
+    """
 
     name: str
     network: str
+    type: DeviceType = DeviceType.ETHERNET
     mac: MacAddress | None = None
+    infiniband_address: InfinibandAddress | None = None
     ip: IPv4Interface | None = None
     ip6: IPv6Interface | None = None
+    mtu: int | None = None
+    gateway: IPv4Address | None = None
+    gateway6: IPv6Address | None = None
+    dns: tuple[Address, ...] = ()
+    search: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+    onboot: bool = True
+    bond: Bond | None = None
+    vlan: Vlan | None = None
+    infiniband: Infiniband | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class ResolvedBmc(Resolved):
+    """The management controller of one node. `ip` carries the prefix length of its network."""
+
+    driver: BmcDriver = BmcDriver.IPMI
+    network: str = ""
+    mac: MacAddress | None = None
+    ip: IPv4Interface | None = None
+    gateway: IPv4Address | None = None
+    port: int | None = None
+    vlan: int | None = None
+    username: str | None = None
+    password: Secret | None = None
+    interface: str | None = None
+    escape: str | None = None
+    write: bool = False
+    tags: dict[str, str] = Field(default_factory=dict)
 
 
 class ResolvedNode(Resolved):
@@ -61,7 +101,19 @@ class ResolvedNode(Resolved):
     tags: dict[str, str]
     interfaces: tuple[ResolvedInterface, ...]
     primary: str | None
-    provenance: dict[str, tuple[Source, ...]]
+    comment: str | None = None
+    cluster: str | None = None
+    kernel_version: str | None = None
+    init: str | None = None
+    resources: dict[str, Any] = Field(default_factory=dict)
+    bmc: ResolvedBmc | None = None
+    disks: dict[str, Disk] = Field(default_factory=dict)
+    filesystems: dict[str, FileSystem] = Field(default_factory=dict)
+    uuid: UUID | None = None
+    serial: str | None = None
+    asset: str | None = None
+    discoverable: bool = False
+    provenance: dict[str, tuple[Source, ...]] = Field(default_factory=dict)
 
     @property
     def fqdn(self) -> str:

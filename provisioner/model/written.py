@@ -6,81 +6,30 @@ mistake with its position.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
-from typing import Annotated, Any
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
+from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from provisioner.model.address import Address, AddressPattern, MacAddress
-
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-# IFNAMSIZ of Linux is 16, with the final NUL.
-_INTERFACE = re.compile(r"(?!lo$)[A-Za-z0-9]([A-Za-z0-9_.-]{0,13}[A-Za-z0-9])?")
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# 253 characters are the 255 octets of RFC 1035 section 2.3.4.
-_DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|sha256:[0-9a-fA-F]{64}))?")
-_ARGUMENT = re.compile(r"[\x21-\x7e]+")
-_OPERATORS = frozenset({"||", "&&", "|", "&", ";"})
-_OURS = ("prov.", "root=")
-_GROUP_BIT = 1
-
-
-def _matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(f"{text!r} is not {expected}")
-        return text
-
-    return AfterValidator(check)
-
-
-def _kernel_argument(argument: str) -> str:
-    # The kernel line passes through iPXE, which expands settings and acts on these words.
-    if argument in _OPERATORS or argument.startswith("#") or "${" in argument:
-        raise ValueError(f"{argument!r} has a meaning of its own in iPXE, so it cannot be a kernel argument")
-    if argument.startswith(_OURS):
-        raise ValueError(
-            f"{argument!r} is not yours to set: arguments with {' and '.join(_OURS)} are the product's"
-        )
-    return argument
-
-
-def _unicast(mac: MacAddress) -> MacAddress:
-    if mac.octets[0] & _GROUP_BIT or not any(mac.octets):
-        raise ValueError(f"the MAC {mac} is of no machine: it names a group, or nothing")
-    return mac
-
-
-Name = Annotated[str, _matching(_NAME, "a name: letters, digits, '-', '_', '.', at most 63")]
-InterfaceName = Annotated[
-    str, _matching(_INTERFACE, "an interface: letters, digits, '-', '_', '.', at most 15, and not lo")
-]
-Domain = Annotated[str, _matching(_DOMAIN, "a domain such as cluster.local, at most 253 characters")]
-ImageRef = Annotated[str, _matching(_IMAGE, "an image: NAME, NAME@GENERATION or NAME@sha256:DIGEST")]
-KernelArgument = Annotated[
-    str, _matching(_ARGUMENT, "one kernel argument (no spaces, printable ASCII)"), AfterValidator(_kernel_argument)
-]
-NodeMac = Annotated[MacAddress, AfterValidator(_unicast)]
-
-
-class Written(BaseModel):
-    """Base of all models of what people write."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_unset(cls, data: Any) -> Any:
-        # `eth0:` with nothing behind it is an interface that sets nothing; `image:` is an image that is not set.
-        if data is None:
-            return {}
-        if not isinstance(data, dict):
-            return data
-        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+from provisioner.model.address import Address
+from provisioner.model.device import Bmc, Interface, Mtu
+from provisioner.model.disk import Disks, FileSystems
+from provisioner.model.mapping import Written
+from provisioner.model.name import (
+    Domain,
+    FilePath,
+    ImageRef,
+    InterfaceName,
+    KernelArgument,
+    KernelVersion,
+    Line,
+    Name,
+    RemovableName,
+    Word,
+)
 
 
 class DhcpMode(StrEnum):
@@ -127,7 +76,10 @@ class Network(Written):
     dhcp: DhcpMode = DhcpMode.AUTHORITATIVE
     server: IPv4Address | None = None
     gateway: IPv4Address | None = None
+    gateway6: IPv6Address | None = None
+    mtu: Mtu | None = None
     dns: tuple[Address, ...] = ()
+    search: tuple[Domain, ...] = ()
     pool: AddressRange | None = None
 
     @property
@@ -160,15 +112,6 @@ class Site(Written):
     ssh: Ssh = Ssh()
 
 
-class Interface(Written):
-    """A network device of a node, or what all nodes of a group share of it."""
-
-    network: Name | None = None
-    mac: NodeMac | None = None
-    ip: AddressPattern | None = None
-    ip6: AddressPattern | None = None
-
-
 class RootKind(StrEnum):
     """How the root file system reaches the node."""
 
@@ -184,27 +127,36 @@ class Root(Written):
 class Overlays(Written):
     """Overlay names in the order in which they are laid over the image; later ones win."""
 
-    system: tuple[Name, ...] = ()
-    runtime: tuple[Name, ...] = ()
+    system: tuple[RemovableName, ...] = ()
+    runtime: tuple[RemovableName, ...] = ()
 
 
 class Kernel(Written):
-    """What the kernel of a node is told."""
+    """Which kernel of its image a node starts (a release, or the start of one), and what it is told."""
 
+    version: KernelVersion | None = None
     args: tuple[KernelArgument, ...] = ()
 
 
 class Layer(Written):
-    """What nodes and groups have in common."""
+    """What nodes and groups have in common. `comment` is about the entry itself and is not inherited."""
 
-    groups: tuple[Name, ...] = ()
+    groups: tuple[RemovableName, ...] = ()
+    comment: Line | None = None
+    cluster: Name | None = None
     image: ImageRef | None = None
     root: Root = Root()
     overlays: Overlays = Overlays()
     kernel: Kernel = Kernel()
+    init: FilePath | None = None
     script: Name | None = None
     tags: dict[Name, str] = Field(default_factory=dict)
+    resources: dict[str, Any] = Field(default_factory=dict)
+    primary: InterfaceName | None = None
     interfaces: dict[InterfaceName, Interface] = Field(default_factory=dict)
+    bmc: Bmc = Bmc()
+    disks: Disks = Field(default_factory=dict)
+    filesystems: FileSystems = Field(default_factory=dict)
 
 
 class Group(Layer):
@@ -212,4 +164,12 @@ class Group(Layer):
 
 
 class NodeEntry(Layer):
-    """An entry below `nodes:`; its key is a node set, and a node may be built from several entries."""
+    """An entry below `nodes:`; its key is a node set, and a node may be built from several entries.
+
+    `uuid`, `serial` and `asset` tell the machine; a `discoverable` node takes an unknown machine.
+    """
+
+    uuid: UUID | None = None
+    serial: Word | None = None
+    asset: Word | None = None
+    discoverable: bool | None = None

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from provisioner.archive.tree import Entry, Kind
 from provisioner.config.decode import decode_text
 from provisioner.errors import ConfigError, NotFoundError, Problem
-from provisioner.model.written import Written
+from provisioner.model.mapping import Written
 from provisioner.registry.collect import SourceFile
 
 _OCTAL = re.compile(r"[0-7]{3,4}")

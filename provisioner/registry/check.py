@@ -11,8 +11,9 @@ from typing import Any
 from provisioner.config.decode import Entry, locate
 from provisioner.config.marked import Value
 from provisioner.errors import Problem
-from provisioner.model.address import Address, MacAddress
+from provisioner.model.address import Address, InfinibandAddress, MacAddress
 from provisioner.model.catalogue import Catalogue
+from provisioner.model.name import REMOVES
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode, Source
 from provisioner.model.written import Layer, Network, Site
 
@@ -45,7 +46,7 @@ def check_references(entries: Iterable[Entry[Any]], known: Known) -> list[Proble
 def check_unique(nodes: Iterable[ResolvedNode]) -> list[Problem]:
     """A problem for every MAC and address that two interfaces share, where the second one is written."""
     problems: dict[tuple[Source, str], Problem] = {}
-    taken: dict[MacAddress | Address, tuple[ResolvedNode, str, Source]] = {}
+    taken: dict[MacAddress | InfinibandAddress | Address, tuple[ResolvedNode, str, Source]] = {}
     for node in nodes:
         for interface in node.interfaces:
             for key, value, what in _identities(interface):
@@ -88,8 +89,9 @@ Dangling = tuple[Sequence[str | int], str, str]
 
 def _dangling(layer: Layer, known: Known) -> Iterator[Dangling]:
     for index, group in enumerate(layer.groups):
-        if group not in known.groups:
-            yield ("groups", index), f"unknown group {group!r}", _group_hint(group, known)
+        name = group.removeprefix(REMOVES)
+        if name not in known.groups:
+            yield ("groups", index), f"unknown group {name!r}", _group_hint(name, known)
     if layer.image is not None:
         yield from _dangling_image(layer.image, known.catalogue)
     yield from _dangling_overlays("system", layer.overlays.system, known.overlays)
@@ -100,12 +102,16 @@ def _dangling(layer: Layer, known: Known) -> Iterator[Dangling]:
         if interface.network is not None and interface.network not in known.networks:
             path = ("interfaces", name, "network")
             yield path, f"unknown network {interface.network!r}", f"there is {_listed(known.networks)}"
+    if layer.bmc.network is not None and layer.bmc.network not in known.networks:
+        message = f"unknown network {layer.bmc.network!r}"
+        yield ("bmc", "network"), message, f"there is {_listed(known.networks)}"
 
 
 def _dangling_overlays(kind: str, names: Sequence[str], known: frozenset[str]) -> Iterator[Dangling]:
     for index, name in enumerate(names):
-        if name not in known:
-            yield ("overlays", kind, index), f"unknown overlay {name!r}", f"there is {_listed(known)}"
+        if name.removeprefix(REMOVES) not in known:
+            message = f"unknown overlay {name.removeprefix(REMOVES)!r}"
+            yield ("overlays", kind, index), message, f"there is {_listed(known)}"
 
 
 def _dangling_image(image: str, catalogue: Catalogue) -> Iterator[Dangling]:
@@ -119,9 +125,13 @@ def _dangling_image(image: str, catalogue: Catalogue) -> Iterator[Dangling]:
     yield ("image",), f"unknown image {name!r}", f"{there}prov image build {name}"
 
 
-def _identities(interface: ResolvedInterface) -> Iterator[tuple[str, MacAddress | Address, str]]:
+def _identities(
+    interface: ResolvedInterface,
+) -> Iterator[tuple[str, MacAddress | InfinibandAddress | Address, str]]:
     if interface.mac:
         yield "mac", interface.mac, "the MAC"
+    if interface.infiniband_address:
+        yield "mac", interface.infiniband_address, "the InfiniBand address"
     if interface.ip:
         yield "ip", interface.ip.ip, "the address"
     if interface.ip6:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from provisioner.config.decode import Entry
 from provisioner.errors import Problem
+from provisioner.model.name import REMOVES
 from provisioner.model.written import Group
 
 # Nobody nests so deep on purpose, and a chain of thousands would exhaust the stack.
@@ -18,20 +19,39 @@ def linearise(names: Sequence[str], groups: Groups) -> tuple[str, ...]:
     """All groups behind some names, weakest first.
 
     Depth first, from left to right: a group's own groups come before the group, so they are weaker; each group
-    stands where it is met first. A group that does not exist, or that leads back to itself, adds nothing.
+    stands where it is met first. `~name` takes away that group wherever it is met below the same list, with
+    everything that only it brought; a later `name` in the list brings it back. A group that does not exist, or
+    that leads back to itself, adds nothing.
     """
     order: dict[str, None] = {}
-    for name in names:
-        _visit(name, groups, order, ())
+    wanted, unwanted = _chosen(names, frozenset())
+    for name in wanted:
+        _visit(name, groups, order, ((), unwanted))
     return tuple(order)
 
 
-def _visit(name: str, groups: Groups, order: dict[str, None], path: tuple[str, ...]) -> None:
-    if name in order or name in path or name not in groups or len(path) >= DEEPEST:
+def _visit(name: str, groups: Groups, order: dict[str, None], at: tuple[tuple[str, ...], frozenset[str]]) -> None:
+    path, unwanted = at
+    if name in order or name in path or name in unwanted or name not in groups or len(path) >= DEEPEST:
         return
-    for parent in groups[name].value.groups:
-        _visit(parent, groups, order, (*path, name))
+    parents, unwanted = _chosen(groups[name].value.groups, unwanted)
+    for parent in parents:
+        _visit(parent, groups, order, ((*path, name), unwanted))
     order[name] = None
+
+
+def _chosen(names: Sequence[str], unwanted: frozenset[str]) -> tuple[list[str], frozenset[str]]:
+    """The groups that a list names, and those that nothing below it may bring."""
+    wanted: dict[str, None] = {}
+    removed: set[str] = set()
+    for name in names:
+        if name.startswith(REMOVES):
+            wanted.pop(name.removeprefix(REMOVES), None)
+            removed.add(name.removeprefix(REMOVES))
+        else:
+            removed.discard(name)
+            wanted[name] = None
+    return list(wanted), unwanted | removed
 
 
 def cycles(groups: Groups) -> list[Problem]:
@@ -47,6 +67,8 @@ def _search(name: str, groups: Groups, done: set[str], path: tuple[str, ...], pr
     if name in done or name not in groups:
         return
     for index, parent in enumerate(groups[name].value.groups):
+        if parent.startswith(REMOVES):
+            continue
         if parent in (*path, name):
             problems.append(_cycle(groups[name], index, (*path, name)))
         elif len(path) >= DEEPEST:

@@ -7,12 +7,13 @@ Weakest first:
    own groups come before it, depth first, each group once, where it is met first;
 3. the entries of the node: files in byte order of their path, entries in the order of the file.
 
-A scalar of a stronger place replaces the weaker one. Lists (`groups`, `overlays.system`, `overlays.runtime`,
-`kernel.args`) are appended, to the defaults too: a group that adds an overlay does not take the network away from
-its nodes. An item that is there already is not added again. Maps (`tags`, `interfaces`)
-merge by key, recursively. Removing an inherited item (`~name`) has no syntax yet.
+A scalar of a stronger place replaces the weaker one. Lists (`groups`, `overlays.system`, `kernel.args` and so on)
+are appended, to the defaults too: a group that adds an overlay does not take the network away from its nodes. An
+item that is there already is not added again, and `~item` takes one away. Maps (`tags`, `interfaces`, `resources`
+and so on) merge by key, recursively; `~key:` takes away a key, or a field, that weaker places set. Inside
+`resources` a list is a value like any other: the stronger one replaces the weaker. `comment` is not inherited.
 
-The interface that boots is the first by name with a MAC, or else the first with an address.
+The interface that boots is `primary`, or else the first by name with a MAC, or else the first with an address.
 """
 
 from __future__ import annotations
@@ -25,21 +26,30 @@ from typing import Any, TypeVar
 from provisioner.config.decode import Entry
 from provisioner.errors import Problem
 from provisioner.model.address import AddressPattern
-from provisioner.model.resolved import ResolvedInterface, ResolvedNode, Source
+from provisioner.model.device import DeviceType
+from provisioner.model.disk import Disk, FileSystem, Partition
+from provisioner.model.resolved import ResolvedBmc, ResolvedInterface, ResolvedNode, Source
 from provisioner.model.written import Network, NodeEntry, RootKind, Site
 from provisioner.registry.addresses import ipv4_of, ipv6_of
-from provisioner.registry.facts import Fact, Facts, facts_of, groups_of, merge, scalar
+from provisioner.registry.devices import interface_fields, misfits
+from provisioner.registry.facts import REMOVED, Fact, Facts, facts_of, groups_of, items, keys, merge, scalar, tree
 from provisioner.registry.inherit import Groups, linearise
 
 A = TypeVar("A", IPv4Interface, IPv6Interface)
 
-DEFAULT_SYSTEM_OVERLAYS = ("hostname", "hosts", "network", "ssh", "agent")
-DEFAULT_SCRIPT = "boot"
+DEFAULTS: Facts = {
+    ("overlays", "system"): Fact(("hostname", "hosts", "network", "ssh", "agent"), ()),
+    ("root", "kind"): Fact(RootKind.OVERLAY, ()),
+    ("script",): Fact("boot", ()),
+}
+DEFAULT_LABEL = "default"
+
+_VIRTUAL = frozenset({DeviceType.BOND, DeviceType.VLAN})
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """The nodes of a site, sorted by name, and what went wrong with their addresses."""
+    """The nodes of a site, sorted by name, and what went wrong with their addresses and devices."""
 
     nodes: tuple[ResolvedNode, ...]
     problems: tuple[Problem, ...]
@@ -56,15 +66,21 @@ def resolve(site: Site, groups: Groups, entries: Sequence[Entry[NodeEntry]]) -> 
     return Resolution(nodes, tuple(resolver.problems.values()))
 
 
+def layers_of(groups: Groups, entries: Sequence[Entry[NodeEntry]]) -> tuple[tuple[str, Facts], ...]:
+    """What each place says about the node that is made of these entries, weakest first, by the place's label."""
+    order = linearise(groups_of(entry.value for entry in entries), groups)
+    inherited = ((f"group {name}", _inherited(groups[name], f"group {name}")) for name in order)
+    own = ((f"node {entry.key.text}", facts_of(entry, f"node {entry.key.text}")) for entry in entries)
+    return ((DEFAULT_LABEL, DEFAULTS), *inherited, *own)
+
+
 @dataclass(frozen=True)
 class _Profile:
     """What all nodes made of the same entries share: everything but names and addresses."""
 
     facts: Facts
-    groups: tuple[str, ...]
-    interfaces: tuple[str, ...]
+    interfaces: tuple[dict[str, Any], ...]
     shared: dict[str, Any]
-    provenance: dict[str, tuple[Source, ...]]
 
 
 @dataclass
@@ -74,22 +90,21 @@ class _Resolver:
     site: Site
     groups: Groups
     entries: Sequence[Entry[NodeEntry]]
-    problems: dict[tuple[str, int, int], Problem] = field(default_factory=dict)
+    problems: dict[tuple[str, int, int, str], Problem] = field(default_factory=dict)
     chains: dict[tuple[str, ...], tuple[tuple[str, ...], Facts]] = field(default_factory=dict)
     profiles: dict[tuple[int, ...], _Profile] = field(default_factory=dict)
 
     def node(self, name: str, indexes: tuple[int, ...]) -> ResolvedNode:
         """One node, from the entries with these indexes."""
         profile = self.profile(indexes)
-        interfaces = tuple(self.interface(name, profile, each) for each in profile.interfaces)
-        primary = _primary(interfaces)
+        interfaces = tuple(self.interface(name, profile.facts, each) for each in profile.interfaces)
+        primary = _primary(interfaces, scalar(profile.facts, "primary"))
         return ResolvedNode.model_construct(
             name=name,
             domain=self.domain(primary),
             interfaces=interfaces,
             primary=primary.name if primary else None,
-            groups=profile.groups,
-            provenance=profile.provenance,
+            bmc=self.bmc(name, profile.facts),
             **profile.shared,
         )
 
@@ -101,6 +116,8 @@ class _Resolver:
             groups, inherited = self.chain(groups_of(entry.value for entry in entries))
             own = [facts_of(entry, f"node {entry.key.text}") for entry in entries]
             known = self.profiles[indexes] = _profile(merge([inherited, *own]), groups)
+            for path, message, hint in misfits(known.facts, known.interfaces):
+                self.report(_source_of(known.facts, path), message, hint)
         return known
 
     def chain(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], Facts]:
@@ -108,21 +125,32 @@ class _Resolver:
         known = self.chains.get(names)
         if known is None:
             order = linearise(names, self.groups)
-            facts = merge(facts_of(self.groups[name], f"group {name}") for name in order)
-            known = self.chains[names] = (order, facts)
+            own = (_inherited(self.groups[name], f"group {name}") for name in order)
+            known = self.chains[names] = (order, merge([DEFAULTS, *own]))
         return known
 
-    def interface(self, node: str, profile: _Profile, name: str) -> ResolvedInterface:
+    def interface(self, node: str, facts: Facts, shared: dict[str, Any]) -> ResolvedInterface:
         """One interface of a node. Without a network it gets the only one that the site has."""
-        facts = profile.facts
-        network = scalar(facts, "interfaces", name, "network") or self.only_network()
+        at = ("interfaces", shared["name"])
+        network = scalar(facts, *at, "network") or self.only_network()
+        mtu = scalar(facts, *at, "mtu")
         return ResolvedInterface.model_construct(
-            name=name,
             network=network,
-            mac=scalar(facts, "interfaces", name, "mac"),
-            ip=self.address(node, facts.get(("interfaces", name, "ip")), network, ipv4_of),
-            ip6=self.address(node, facts.get(("interfaces", name, "ip6")), network, ipv6_of),
+            ip=self.address(node, _fact(facts, *at, "ip"), network, ipv4_of),
+            ip6=self.address(node, _fact(facts, *at, "ip6"), network, ipv6_of),
+            mtu=mtu or (self.site.networks[network].mtu if network in self.site.networks else None),
+            **shared,
         )
+
+    def bmc(self, node: str, facts: Facts) -> ResolvedBmc | None:
+        """The BMC of a node, or None where nothing is said about one."""
+        said = tree(facts, "bmc")
+        if not said:
+            return None
+        network = said.pop("network", None) or self.only_network()
+        said.pop("ip", None)
+        ip = self.address(node, _fact(facts, "bmc", "ip"), network, ipv4_of)
+        return ResolvedBmc(network=network, ip=ip, **said)
 
     def only_network(self) -> str:
         """The name of the only network, or nothing where there are several."""
@@ -142,13 +170,13 @@ class _Resolver:
             return make(node, fact.value, self.site.networks[network])
         except ValueError as error:
             message = f"the address of {node} in the network {network}: {error}"
-            self.report(source, message, "choose an address that is free, or another network")
+            self.report(source, message, "choose an address that is free, or another network", once="address")
             return None
 
-    def report(self, source: Source, message: str, hint: str) -> None:
+    def report(self, source: Source, message: str, hint: str, *, once: str = "") -> None:
         """Note a problem; of the many nodes of one range the first is enough."""
         place = (source.file, source.line, source.column)
-        self.problems.setdefault(place, Problem(*place, message, hint))
+        self.problems.setdefault((*place, once or message), Problem(*place, message, hint))
 
     def domain(self, primary: ResolvedInterface | None) -> str:
         """The domain of the network that the node boots from, or of the first one."""
@@ -156,31 +184,69 @@ class _Resolver:
         return (network or next(iter(self.site.networks.values()))).domain
 
 
+def _inherited(entry: Entry[Any], label: str) -> Facts:
+    """What a group passes on: everything but its comment and its groups, which are linearised."""
+    return {path: fact for path, fact in facts_of(entry, label).items() if path != ("comment",)}
+
+
 def _profile(facts: Facts, groups: tuple[str, ...]) -> _Profile:
     shared = {
+        "groups": groups,
+        "comment": scalar(facts, "comment"),
+        "cluster": scalar(facts, "cluster"),
         "image": scalar(facts, "image"),
         "root": scalar(facts, "root", "kind") or RootKind.OVERLAY,
-        "system_overlays": _list(facts, "overlays", "system", default=DEFAULT_SYSTEM_OVERLAYS),
-        "runtime_overlays": _list(facts, "overlays", "runtime"),
-        "kernel_args": _list(facts, "kernel", "args"),
-        "script": scalar(facts, "script") or DEFAULT_SCRIPT,
-        "tags": {path[1]: fact.value for path, fact in facts.items() if path[0] == "tags"},
+        "system_overlays": items(facts, "overlays", "system"),
+        "runtime_overlays": items(facts, "overlays", "runtime"),
+        "kernel_version": scalar(facts, "kernel", "version"),
+        "kernel_args": items(facts, "kernel", "args"),
+        "init": scalar(facts, "init"),
+        "script": scalar(facts, "script") or DEFAULTS["script",].value,
+        "tags": tree(facts, "tags"),
+        "resources": tree(facts, "resources"),
+        "disks": {name: _disk(facts, name) for name in keys(facts, "disks")},
+        "filesystems": {
+            name: FileSystem(**tree(facts, "filesystems", name)) for name in keys(facts, "filesystems")
+        },
+        "uuid": scalar(facts, "uuid"),
+        "serial": scalar(facts, "serial"),
+        "asset": scalar(facts, "asset"),
+        "discoverable": bool(scalar(facts, "discoverable")),
+        "provenance": dict(_provenance(facts)),
     }
-    interfaces = tuple(sorted(path[1] for path in facts if path[0] == "interfaces" and len(path) == 2))
-    return _Profile(facts, groups, interfaces, shared, dict(_provenance(facts)))
+    interfaces = tuple(interface_fields(facts, name) for name in sorted(keys(facts, "interfaces")))
+    return _Profile(facts, interfaces, shared)
 
 
-def _list(facts: Facts, *path: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+def _disk(facts: Facts, name: str) -> Disk:
+    said = tree(facts, "disks", name)
+    partitions = {label: Partition(**each) for label, each in said.get("partitions", {}).items()}
+    return Disk(**{**said, "partitions": partitions})
+
+
+def _fact(facts: Facts, *path: str) -> Fact | None:
     fact = facts.get(path)
-    return tuple(dict.fromkeys((*default, *fact.value))) if fact else default
+    return None if fact is None or fact.value is REMOVED else fact
+
+
+def _source_of(facts: Facts, path: tuple[str, ...]) -> Source:
+    """The strongest place that said something at a path, or below it."""
+    for wanted in (path, *(each for each in facts if each[: len(path)] == path)):
+        fact = facts.get(wanted)
+        if fact is not None and fact.sources:
+            return fact.sources[-1]
+    return next(fact.sources[-1] for fact in facts.values() if fact.sources)
 
 
 def _provenance(facts: Facts) -> Iterator[tuple[str, tuple[Source, ...]]]:
     for path, fact in facts.items():
-        if fact.value is not None:
+        if fact.value is not None and fact.value is not REMOVED and fact.sources:
             yield ".".join(path), fact.sources
 
 
-def _primary(interfaces: tuple[ResolvedInterface, ...]) -> ResolvedInterface | None:
-    with_address = [each for each in interfaces if each.ip]
-    return next((each for each in interfaces if each.mac), with_address[0] if with_address else None)
+def _primary(interfaces: tuple[ResolvedInterface, ...], chosen: str | None) -> ResolvedInterface | None:
+    named = next((each for each in interfaces if each.name == chosen), None)
+    # No firmware boots from a bond or a VLAN; one that has an address is taken only where nothing else has.
+    with_address = sorted((each for each in interfaces if each.ip), key=lambda each: each.type in _VIRTUAL)
+    with_mac = next((each for each in interfaces if each.mac), with_address[0] if with_address else None)
+    return named or with_mac

@@ -47,6 +47,21 @@ def test_a_node_whose_image_is_gone_is_refused() -> None:
     assert decision.reason == "the image debian-12 of n001 does not exist"
 
 
+def test_a_node_that_wants_another_kernel_than_its_image_has_is_refused() -> None:
+    snapshot = resolved.snapshot(resolved.node(kernel_version="5.14"))
+
+    decision = decide(snapshot, resolved.catalogue(), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Refused)
+    assert decision.reason == "n001 wants the kernel 5.14, but debian-12@1 has 6.1.0-1-cloud-amd64"
+    assert isinstance(
+        decide(
+            resolved.snapshot(resolved.node(kernel_version="6.1")), resolved.catalogue(), Machine(resolved.MAC1)
+        ),
+        Boot,
+    )
+
+
 def test_a_node_without_an_address_is_refused() -> None:
     bare = resolved.node(interfaces=(resolved.interface(resolved.MAC1, 1).model_copy(update={"ip": None}),))
 

@@ -21,8 +21,8 @@ def writer() -> ScriptWriter:
     return ScriptWriter(Renderer(), lambda name: (folder / f"{name}.ipxe.j2").read_text(), "http://10.0.0.1:8080")
 
 
-def boot(*kernel_args: str) -> str:
-    node = resolved.node(kernel_args=kernel_args or ("console=ttyS0",))
+def boot(*kernel_args: str, init: str | None = None) -> str:
+    node = resolved.node(kernel_args=kernel_args or ("console=ttyS0",), init=init)
     decision = Boot(node, resolved.generation(), node.interfaces[0], "because")
     return writer().boot(decision, resolved.snapshot(node), TOKENS, mac=resolved.MAC1)
 
@@ -45,6 +45,10 @@ def test_what_stage_1_needs_comes_last_on_the_kernel_line() -> None:
     line = next(each for each in boot("prov.url=http://evil").splitlines() if each.startswith("kernel"))
 
     assert line.index("prov.url=http://evil") < line.index("prov.url=http://10.0.0.1:8080")
+
+
+def test_a_nodes_own_init_is_what_stage_1_starts() -> None:
+    assert " real_init=/sbin/openrc-init " in boot(init="/sbin/openrc-init")
 
 
 def test_a_kernel_argument_that_ipxe_would_act_on_is_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.config.marked import LARGEST, Data, MarkedMap, parse, plain
+from provisioner.config.marked import LARGEST, Data, MarkedMap, Typed, parse, plain, typed
 
 
 def data_of(text: str) -> Data:
@@ -20,6 +20,32 @@ def data_of(text: str) -> Data:
 @pytest.mark.parametrize("written", ["52:54:00:00:00:01", "no", "010", "1e3", "2024-01-01", "0x10", "true"])
 def test_every_scalar_stays_text(written: str) -> None:
     assert data_of(f"a: {written}") == {"a": written}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("true", True),
+        ("FALSE", False),
+        ("42", 42),
+        ("-7", -7),
+        ("0x1f", 31),
+        ("0o17", 15),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        ("no", "no"),
+        ("010", "010"),
+        ("52:54:00:00:00:01", "52:54:00:00:00:01"),
+        ("'42'", "42"),
+        ("9" * 65, "9" * 65),
+        ("~", None),
+        ("[1, {a: true}]", [1, {"a": True}]),
+    ],
+)
+def test_free_values_are_typed_as_yaml_1_2_types_them(written: str, value: Typed) -> None:
+    root = parse("f", f"a: {written}").root
+    assert isinstance(root, MarkedMap)
+    assert typed(root.pairs[0].value) == value
 
 
 @pytest.mark.parametrize("written", ["", "~", "null"])

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from provisioner.model.written import Domain, ImageRef, Interface, InterfaceName, KernelArgument, Name
+from provisioner.model.device import Interface
+from provisioner.model.name import Domain, ImageRef, InterfaceName, KernelArgument, Name
 
 
 def refused(kind: Any, text: str) -> str:

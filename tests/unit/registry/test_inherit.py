@@ -30,6 +30,21 @@ def test_later_groups_are_stronger_and_each_stands_where_it_is_met_first() -> No
     assert linearise(["a", "b"], groups) == ("base", "a", "b")
 
 
+def test_a_removed_group_takes_with_it_what_only_it_brought() -> None:
+    groups = groups_of({"base": [], "net": ["base"], "gpu": ["net"], "compute": ["base"]})
+
+    assert linearise(["gpu", "compute", "~gpu"], groups) == ("base", "compute")
+    assert linearise(["gpu", "~net"], groups) == ("gpu",)
+    assert linearise(["~gpu", "gpu"], groups) == ("base", "net", "gpu")
+
+
+def test_a_group_removes_for_its_own_branch_only() -> None:
+    groups = groups_of({"base": [], "a": ["base", "~base"], "b": ["base"]})
+
+    assert linearise(["a"], groups) == ("a",)
+    assert linearise(["a", "b"], groups) == ("a", "base", "b")
+
+
 def test_a_group_that_does_not_exist_adds_nothing() -> None:
     assert linearise(["a", "x"], groups_of({"a": ["y"]})) == ("a",)
 

@@ -183,3 +183,83 @@ def test_the_strongest_place_that_says_something_decides(
     assert node.tags == {key: value for layer in order for key, value in layer["tags"].items()}
     assert node.kernel_args == tuple(dict.fromkeys(arguments))
     assert len(node.provenance.get("image", ())) == len(images)
+
+
+def test_a_removed_list_item_is_gone_until_a_stronger_place_brings_it_back() -> None:
+    nodes = nodes_of(
+        {
+            "groups.d/g.yaml": "groups:\n  a: {kernel: {args: [x, y]}}\n  b: {kernel: {args: [~x, z]}}\n",
+            "nodes.d/a.yaml": (
+                "nodes:\n  n1: {groups: [a, b]}\n  n2: {groups: [a, b], kernel: {args: [x]}}\n"
+                "  n3: {groups: [b, a]}\n"
+            ),
+        }
+    )
+
+    assert nodes["n1"].kernel_args == ("y", "z")
+    assert nodes["n2"].kernel_args == ("y", "z", "x")
+    assert nodes["n3"].kernel_args == ("z", "x", "y")
+
+
+def test_a_default_overlay_can_be_removed() -> None:
+    node = nodes_of({"nodes.d/a.yaml": "nodes: {n1: {overlays: {system: [~hosts, motd]}}}\n"})["n1"]
+
+    assert node.system_overlays == ("hostname", "network", "ssh", "agent", "motd")
+
+
+def test_a_removed_scalar_falls_back_to_nothing_or_the_default() -> None:
+    node = nodes_of(
+        {
+            "groups.d/g.yaml": "groups: {g: {image: a, script: boot, tags: {rack: r1, row: a}}}\n",
+            "nodes.d/a.yaml": "nodes: {n1: {groups: [g], ~image: , ~script: , tags: {~rack: }}}\n",
+        }
+    )["n1"]
+
+    assert (node.image, node.script, node.tags) == (None, "boot", {"row": "a"})
+    assert "image" not in node.provenance
+
+
+def test_a_map_that_is_removed_and_said_anew_starts_empty() -> None:
+    node = nodes_of(
+        {
+            "groups.d/g.yaml": "groups: {g: {tags: {rack: r1}, interfaces: {eth0: {mtu: 9000}, eth1: }}}\n",
+            "nodes.d/a.yaml": "nodes: {n1: {groups: [g], ~tags: , ~interfaces: }, n2: {groups: [g]}}\n",
+            "nodes.d/b.yaml": "nodes: {n1: {tags: {row: b}, interfaces: {eth0: }}}\n",
+        }
+    )["n1"]
+
+    assert node.tags == {"row": "b"}
+    assert [(each.name, each.mtu) for each in node.interfaces] == [("eth0", None)]
+
+
+def test_maps_in_resources_merge_and_lists_in_them_replace() -> None:
+    node = nodes_of(
+        {
+            "groups.d/g.yaml": "groups: {g: {resources: {slurm: {gres: [gpu], cpus: 4, on: true}, x: {y: 1}}}}\n",
+            "nodes.d/a.yaml": "nodes: {n1: {groups: [g], resources: {slurm: {gres: [f], ~on: }, x: {z: no}}}}\n",
+        }
+    )["n1"]
+
+    assert node.resources == {"slurm": {"gres": ["f"], "cpus": 4}, "x": {"y": 1, "z": "no"}}
+
+
+def test_a_comment_is_not_inherited() -> None:
+    nodes = nodes_of(
+        {
+            "groups.d/g.yaml": "groups: {g: {comment: the rack}}\n",
+            "nodes.d/a.yaml": "nodes: {n1: {groups: [g]}, n2: {groups: [g], comment: loud fan}}\n",
+        }
+    )
+
+    assert (nodes["n1"].comment, nodes["n2"].comment) == (None, "loud fan")
+
+
+def test_a_group_that_a_stronger_entry_removes_brings_nothing() -> None:
+    node = nodes_of(
+        {
+            "groups.d/g.yaml": "groups: {base: {tags: {a: b}}, gpu: {groups: [base], image: a}, c: {image: b}}\n",
+            "nodes.d/a.yaml": "nodes:\n  n[1-2]: {groups: [c, gpu]}\n  n1: {groups: [~gpu]}\n",
+        }
+    )["n1"]
+
+    assert (node.groups, node.image, node.tags) == (("c",), "b", {})
