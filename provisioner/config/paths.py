@@ -52,6 +52,11 @@ class Paths:
         return self.state / "write.lock"
 
     @property
+    def history(self) -> Path:
+        """The SQLite file of all changes: who, when, what, and the texts before and after."""
+        return self.state / "history.sqlite"
+
+    @property
     def objects(self) -> Path:
         """Contents of everything that people wrote, by digest."""
         return self.state / "objects"

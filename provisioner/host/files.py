@@ -1,10 +1,11 @@
-"""Atomic writes, locks and digests."""
+"""Atomic writes, owners that stay, locks and digests."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 from provisioner.errors import ConflictError
 
 _CHUNK = 1 << 20
+_ACCESS_LIST = "system.posix_acl_access"
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -34,6 +36,45 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             Path(temporary).unlink()
         raise
     sync_directory(path.parent)
+
+
+def write_synced(path: Path, content: bytes, *, mode: int, like: Path | None = None) -> None:
+    """Write a new file in place of whatever has this name, and sync it.
+
+    It gets the owner, group, mode and access list of the file `like`; where there is none, `mode` and the group
+    of its folder. Who may not give files away becomes the owner, as with every editor that replaces a file;
+    PermissionError when the group of `like` cannot stay.
+    """
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    # Closed to others until it has the rights that it is to have.
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
+        if like is not None and like.exists():
+            _take_after(stream.fileno(), like)
+        else:
+            with suppress(PermissionError):
+                _give(stream.fileno(), os.geteuid(), path.parent.stat().st_gid)
+            os.fchmod(stream.fileno(), mode)
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _take_after(handle: int, like: Path) -> None:
+    wanted = like.stat()
+    try:
+        _give(handle, wanted.st_uid, wanted.st_gid)
+    except PermissionError:
+        _give(handle, os.geteuid(), wanted.st_gid)
+    os.fchmod(handle, stat.S_IMODE(wanted.st_mode))
+    with suppress(OSError):
+        os.setxattr(handle, _ACCESS_LIST, os.getxattr(like, _ACCESS_LIST))
+
+
+def _give(handle: int, owner: int, group: int) -> None:
+    status = os.fstat(handle)
+    if (status.st_uid, status.st_gid) != (owner, group):
+        os.fchown(handle, owner, group)
 
 
 def sync_directory(path: Path) -> None:

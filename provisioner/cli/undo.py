@@ -1,0 +1,29 @@
+"""`prov undo`: take a change back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from provisioner.cli.confirm import Consent, carry_out, change_options
+from provisioner.config.paths import Paths
+
+
+@click.command("undo")
+@click.argument("number", metavar="[ID]", type=click.IntRange(min=1), required=False)
+@change_options
+@click.pass_obj
+def command(paths: Paths, number: int | None, consent: Consent) -> None:
+    """Take back a change of `prov history`; without ID the last one that holds, hand edits left out.
+
+    What was changed later stays, when it was on other lines. Undo an undo by its ID to bring the change back.
+    """
+    from provisioner.operations.undo import to_undo, undo
+
+    change = to_undo(paths, number)
+    what = change.command or change.message
+    if consent.style == "table":
+        click.echo(f"change {change.id} by {change.who}: {what}")
+    message = consent.message or f"undoes change {change.id}: {what}"
+    carry_out(paths, undo(paths, change), replace(consent, message=message), undoes=change.id)
