@@ -10,6 +10,7 @@ killed before it wrote it down, or another head of the site issued it) is adopte
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ RETRY_WINDOW = 60.0
 # The answer to a hand-over may get lost; asking once more is no misuse.
 REPEAT_WINDOW = 60.0
 
+_MOST_REVISIONS = 16
 _ORDER = list(TokenStage)
 
 
@@ -52,6 +54,11 @@ class Ledger:
     def all(self) -> list[BootRecord]:
         """The newest boot of every machine."""
         return list(self._by_mac.values())
+
+    def revisions(self) -> frozenset[str]:
+        """The revisions that most machines hold to, sixteen at most."""
+        counted = Counter(record.revision for record in self._by_mac.values())
+        return frozenset(revision for revision, _ in counted.most_common(_MOST_REVISIONS))
 
     def find(self, claims: Claims) -> BootRecord | None:
         """The boot that genuine claims speak of, adopted when unknown; None when a later boot ended it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from provisioner.config.paths import Paths
@@ -15,14 +16,17 @@ from provisioner.image.store import catalogue
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
-from provisioner.registry.store import read_snapshot
+from provisioner.registry.store import follow
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Current:
-    """The references that every service reads; `reload` swaps them. The only changing state of the front."""
+    """The references that every service reads; `reload` swaps them. The only changing state of the front.
+
+    `needed` tells the revisions of boots under way, whose snapshots stay.
+    """
 
     paths: Paths
     workers: Workers
@@ -30,11 +34,24 @@ class Current:
     snapshot: Snapshot
     catalogue: Catalogue
     problems: tuple[Problem, ...] = ()
+    needed: Callable[[], frozenset[str]] = frozenset
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: asyncio.Task[None] | None = None
 
     async def reload(self) -> None:
-        """Compile what is written now; serve it when it is right, else keep the last good one and say so."""
+        """Compile what is written now; serve it when it is right, else keep the last good one and say so.
+
+        Whoever asks while another reload has not yet begun to read shares that one.
+        """
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._reload())
+        # Shielded: one of those who wait may go away.
+        await asyncio.shield(self._waiting)
+
+    async def _reload(self) -> None:
         async with self._lock:
+            # What is written from here on may not be seen any more.
+            self._waiting = None
             try:
                 problems = await self._compile()
             except ProvisionerError as error:
@@ -49,13 +66,10 @@ class Current:
             self._say(problems)
 
     async def _compile(self) -> tuple[Problem, ...]:
-        result = await self.workers.run(tasks.compile_revision, self.paths)
+        result = await self.workers.compile(tasks.compile_revision, self.paths, self.needed())
         if result.revision is None:
             return result.problems
-        snapshot = self.snapshot
-        if result.revision != snapshot.revision:
-            snapshot = await asyncio.to_thread(read_snapshot, self.paths, result.revision)
-        images = await asyncio.to_thread(catalogue, self.paths)
+        snapshot, images = await asyncio.to_thread(self._read, result.revision)
         if sockets_of(snapshot) != sockets_of(self.snapshot):
             hint = "restart prov serve"
             return (Problem("provisioner.yaml", 0, 0, "ports or addresses of the head node have changed", hint),)
@@ -65,6 +79,10 @@ class Current:
             message = f"serving revision {snapshot.revision[:16]}: {len(snapshot.nodes)} nodes"
             self._record("site.revision", message, {"revision": snapshot.revision})
         return ()
+
+    def _read(self, revision: str) -> tuple[Snapshot, Catalogue]:
+        same = revision == self.snapshot.revision
+        return self.snapshot if same else follow(self.paths, self.snapshot, revision), catalogue(self.paths)
 
     def _say(self, problems: tuple[Problem, ...]) -> None:
         if problems == self.problems:

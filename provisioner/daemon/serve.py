@@ -19,7 +19,7 @@ from provisioner.daemon.recorder import StoreRecorder, open_ledger
 from provisioner.daemon.services import Place, Service, Wiring, dhcp_server, network_services
 from provisioner.daemon.watch import watch
 from provisioner.daemon.workers import PoolRendering, Workers
-from provisioner.errors import ConfigError, ConflictError, UnavailableError
+from provisioner.errors import ConfigError, ConflictError, ProvisionerError, UnavailableError
 from provisioner.events.limit import LimitedSink
 from provisioner.events.store import EventStore
 from provisioner.host import net
@@ -30,6 +30,7 @@ from provisioner.http.site import HttpSite
 from provisioner.image.store import artifact_path, catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
+from provisioner.registry.amend import recover
 from provisioner.registry.store import read_current, read_snapshot
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
 from provisioner.trust.sitekey import SiteKey
@@ -60,6 +61,7 @@ async def _serve(paths: Paths) -> None:
         record = LimitedSink(store.record, time.monotonic)
         workers = Workers()
         stack.callback(workers.close)
+        await asyncio.to_thread(_finish_interrupted, paths)
         current = await _first(paths, workers, record)
         services = _services(paths, current, store, record)
         for service in services:
@@ -73,6 +75,15 @@ async def _serve(paths: Paths) -> None:
         logger.info("stopping")
 
 
+def _finish_interrupted(paths: Paths) -> None:
+    """Finish an edit that was killed half way. Readers see it as made in any case, so no failure here is fatal."""
+    try:
+        for problem in recover(paths):
+            logger.warning("%s", problem)
+    except (ProvisionerError, OSError) as error:
+        logger.error("an interrupted edit is not finished: %s", error)  # noqa: TRY400 - the reason says it all
+
+
 async def _first_of(stop: asyncio.Event, watcher: asyncio.Task[None]) -> None:
     """Wait until it is time to stop; a watcher that ends is an error: edits would go unseen from then on."""
     stopping = asyncio.create_task(stop.wait())
@@ -84,7 +95,7 @@ async def _first_of(stop: asyncio.Event, watcher: asyncio.Task[None]) -> None:
 
 async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
     """The state to start with: what is written now, or the last good revision where that is broken."""
-    result = await workers.run(tasks.compile_revision, paths)
+    result = await workers.compile(tasks.compile_revision, paths)
     revision = result.revision or read_current(paths)
     if revision is None:
         raise ConfigError(result.problems)
@@ -104,6 +115,8 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
     wiring = Wiring(lambda: current.snapshot, lambda: current.catalogue, loaders, record)
     places, ports = _places(current.snapshot), current.snapshot.site.ports
     dhcp = {place: dhcp_server(wiring, place, ports) for place in places}
+    ledger = open_ledger(paths, store)
+    current.needed = ledger.revisions
     site = HttpSite(
         snapshot=wiring.snapshot,
         catalogue=wiring.catalogue,
@@ -111,7 +124,7 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         loaders=loaders,
         mac_of=lambda address: next(filter(None, (server.mac_of(address) for server in dhcp.values())), None),
         rendering=PoolRendering(paths, current.workers),
-        ledger=open_ledger(paths, store),
+        ledger=ledger,
         mint=TokenMint(SiteKey.load_or_create(paths.keys)),
         record=record,
         recorder=StoreRecorder(store),

@@ -27,8 +27,10 @@ from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations.check import compile_site
-from provisioner.overlay.context import context_for
-from provisioner.overlay.rendered import OverlayKind, RenderedOverlay, pack, render_tree
+from provisioner.overlay.context import Identity, Surroundings
+from provisioner.overlay.library import Library
+from provisioner.overlay.memo import RenderMemo
+from provisioner.overlay.rendered import OverlayKind, RenderedOverlay, pack
 from provisioner.registry.revision import Revision
 from provisioner.registry.store import read_snapshot
 from provisioner.render.environment import Renderer, RenderError
@@ -64,10 +66,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def compile_revision(paths: Paths) -> CompileResult:
-    """Compile and publish what is written now."""
+def compile_revision(paths: Paths, needed: frozenset[str] = frozenset()) -> CompileResult:
+    """Compile and publish what is written now; old snapshots go, but for those of the revisions in `needed`."""
     try:
-        return CompileResult(compile_site(paths, catalogue(paths)).revision)
+        return CompileResult(compile_site(paths, catalogue(paths), needed).revision)
     except ConfigError as error:
         return CompileResult(None, error.problems)
     except ProvisionerError as error:
@@ -108,9 +110,9 @@ def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind) -> Render
     resolved = snapshot.nodes.get(node)
     if resolved is None:
         raise RenderError(f"revision {revision[:16]} has no node {node}")
-    context = context_for(snapshot, resolved, _site_key(paths.keys))
     with _bounded(f"the {kind} overlay of {node}"):
-        return pack(render_tree(_revision(paths, revision), kind.names(resolved), context, _renderer()))
+        context = _surroundings(paths, revision).context(resolved)
+        return pack(_library(paths, revision).tree(kind.names(resolved), context))
 
 
 def _writer(paths: Paths, revision: str, url: str) -> ScriptWriter:
@@ -127,6 +129,21 @@ def _snapshot(paths: Paths, revision: str) -> Snapshot:
 @lru_cache(maxsize=4)
 def _revision(paths: Paths, revision: str) -> Revision:
     return Revision.open(paths, revision)
+
+
+@lru_cache(maxsize=4)
+def _surroundings(paths: Paths, revision: str) -> Surroundings:
+    return Surroundings(_snapshot(paths, revision), Identity(_site_key(paths.keys)))
+
+
+@lru_cache(maxsize=4)
+def _library(paths: Paths, revision: str) -> Library:
+    return Library(_revision(paths, revision), _memo())
+
+
+@lru_cache(maxsize=1)
+def _memo() -> RenderMemo:
+    return RenderMemo(_renderer())
 
 
 @lru_cache(maxsize=1)

@@ -7,14 +7,15 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from watchfiles import awatch
+from watchfiles import Change, awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from provisioner.config.paths import Paths
 
 logger = logging.getLogger(__name__)
 
-_SETTLE_MS = 50
+# An editor writes, renames and removes within a millisecond or two; what comes later is one more compilation.
+_SETTLE_MS = 10
 _RETRY_SECONDS = 5.0
 
 
@@ -45,8 +46,8 @@ async def _watch(paths: Paths, folders: list[Path], changed: Callable[[], Awaita
     touched = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         watchers = [
-            group.create_task(_tell(touched, [paths.site], recursive=False)),
-            group.create_task(_tell(touched, folders, recursive=True)),
+            group.create_task(_tell(paths, touched, [paths.site], recursive=False)),
+            group.create_task(_tell(paths, touched, folders, recursive=True)),
         ]
         # Both watch once they have run for the first time; from here on no change is missed.
         await asyncio.sleep(0)
@@ -58,8 +59,19 @@ async def _watch(paths: Paths, folders: list[Path], changed: Callable[[], Awaita
             watcher.cancel()
 
 
-async def _tell(touched: asyncio.Event, folders: list[Path], *, recursive: bool) -> None:
-    # No filter: an overlay may hold any file, a `.venv` or `notes~` too, and each is part of the revision.
-    watching = awatch(*folders, watch_filter=None, recursive=recursive, debounce=_SETTLE_MS, step=_SETTLE_MS)
+def is_read(paths: Paths, path: str) -> bool:
+    """Whether a file that changed can be part of a revision: not what writers make beside a file to rename it.
+
+    An overlay may hold any file, a `.venv` or `notes~` too.
+    """
+    overlays = (f"{paths.site / 'overlays'}/", f"{paths.data / 'overlays'}/")
+    return path.startswith(overlays) or not path.rpartition("/")[2].startswith(".")
+
+
+async def _tell(paths: Paths, touched: asyncio.Event, folders: list[Path], *, recursive: bool) -> None:
+    def wanted(_change: Change, path: str) -> bool:
+        return is_read(paths, path)
+
+    watching = awatch(*folders, watch_filter=wanted, recursive=recursive, debounce=_SETTLE_MS, step=_SETTLE_MS)
     async for _ in watching:
         touched.set()

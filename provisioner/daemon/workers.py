@@ -27,9 +27,39 @@ _GRACE = 2.0
 
 
 class Workers:
-    """Runs tasks in processes of their own; one that dies is replaced and its task tried once more."""
+    """Runs tasks in processes of their own; one that dies is replaced and its task tried once more.
+
+    One process does nothing but compile: no request waits behind it, and it remembers what it has decoded.
+    """
 
     def __init__(self, count: int = 2) -> None:
+        self._rendering, self._compiling = _Pool(count), _Pool(1)
+
+    async def run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The result of a task, or its exception; UnavailableError when it ends its process twice."""
+        return await self._rendering.run(task, *args, **kwargs)
+
+    async def compile(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `run`, in the process that compiles."""
+        return await self._compiling.run(task, *args, **kwargs)
+
+    def close(self) -> None:
+        """End the processes; what they do now gets a moment to end by itself."""
+        pools = (self._rendering, self._compiling)
+        for pool in pools:
+            pool.stop()
+        deadline = time.monotonic() + _GRACE
+        for worker in active_children():
+            worker.join(max(0.0, deadline - time.monotonic()))
+            worker.terminate()
+        for pool in pools:
+            pool.wait()
+
+
+class _Pool:
+    """Some processes that are alike."""
+
+    def __init__(self, count: int) -> None:
         self._count = count
         self._pool = self._new_pool()
 
@@ -47,13 +77,12 @@ class Workers:
             "two worker processes ended before they were done", hint="look for the out-of-memory killer: dmesg"
         )
 
-    def close(self) -> None:
-        """End the processes; what they render now gets a moment to end by itself."""
+    def stop(self) -> None:
+        """Begin nothing any more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        deadline = time.monotonic() + _GRACE
-        for worker in active_children():
-            worker.join(max(0.0, deadline - time.monotonic()))
-            worker.terminate()
+
+    def wait(self) -> None:
+        """Return when all processes have ended."""
         self._pool.shutdown(wait=True)
 
     def _new_pool(self) -> ProcessPoolExecutor:

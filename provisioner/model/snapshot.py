@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 from provisioner.model.address import Address, MacAddress
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.written import Network, Site
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,29 @@ class Snapshot:
     def build(cls, revision: str, site: Site, nodes: Iterable[ResolvedNode]) -> Snapshot:
         """Index resolved nodes, which the registry has checked to be free of duplicates."""
         named = {node.name: node for node in nodes}
-        interfaces = [(node, each) for node in named.values() for each in node.interfaces]
         return cls(
             revision=revision,
             site=site,
             nodes=MappingProxyType(named),
-            by_mac=MappingProxyType({each.mac: node for node, each in interfaces if each.mac}),
+            by_mac=MappingProxyType(
+                {each.mac: node for node in named.values() for each in node.interfaces if each.mac}
+            ),
             by_address=MappingProxyType(
-                {value.ip: node for node, each in interfaces for value in (each.ip, each.ip6) if value}
+                {address: node for node in named.values() for address in _addresses(node)}
+            ),
+        )
+
+    def changed(self, revision: str, site: Site, changed: Mapping[str, ResolvedNode | None]) -> Snapshot:
+        """The snapshot of another revision, told by the nodes that are others there; None for one that is gone."""
+        before = [self.nodes[name] for name in changed if name in self.nodes]
+        after = Snapshot.build(revision, site, (node for node in changed.values() if node))
+        return Snapshot(
+            revision=revision,
+            site=site,
+            nodes=_replaced(self.nodes, (node.name for node in before), after.nodes),
+            by_mac=_replaced(self.by_mac, (each.mac for node in before for each in node.interfaces), after.by_mac),
+            by_address=_replaced(
+                self.by_address, (each for node in before for each in _addresses(node)), after.by_address
             ),
         )
 
@@ -47,3 +65,17 @@ class Snapshot:
             if cidr is not None and address in cidr:
                 return name, network
         return None
+
+
+def _addresses(node: ResolvedNode) -> Iterator[Address]:
+    return (value.ip for each in node.interfaces for value in (each.ip, each.ip6) if value)
+
+
+def _replaced(
+    old: Mapping[K, ResolvedNode], gone: Iterable[K | None], new: Mapping[K, ResolvedNode]
+) -> Mapping[K, ResolvedNode]:
+    kept = dict(old)
+    for key in gone:
+        if key is not None:
+            kept.pop(key, None)
+    return MappingProxyType({**kept, **new})

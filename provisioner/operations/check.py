@@ -2,58 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import astuple, dataclass
+from functools import cached_property
+from pathlib import Path
 
+from provisioner import __version__
 from provisioner.config.paths import Paths
-from provisioner.errors import ConfigError
+from provisioner.errors import ConfigError, Problem
+from provisioner.host.files import write_atomically
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.snapshot import Snapshot
-from provisioner.overlay.lint import mistakes
-from provisioner.overlay.source import WrittenFiles
-from provisioner.registry.collect import SourceFile, collect, overlay_names, script_names, site_files
-from provisioner.registry.load import Loaded, load
-from provisioner.registry.revision import describe, keep
-from provisioner.registry.store import publish, set_current
-from provisioner.render.environment import Renderer
+from provisioner.registry.collect import SourceFile, collect
+from provisioner.registry.compiler import KEPT, obtain, prune, publish_if_absent
+from provisioner.registry.images import image_problems
+from provisioner.registry.published import Published
+from provisioner.registry.revision import keep
+from provisioner.registry.store import set_current
+
+_MODE = 0o640
+_KEPT_LOOKS = 8
 
 
 @dataclass(frozen=True)
-class Compiled:
-    """A site at one revision (its full name), as written and as served."""
+class Checked:
+    """A site without mistakes, at one revision (its full name)."""
 
-    revision: str
-    loaded: Loaded
-    snapshot: Snapshot
+    published: Published
+
+    @property
+    def revision(self) -> str:
+        """The full name of the revision."""
+        return self.published.revision
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """What services would get."""
+        return self.published.snapshot()
 
 
-def check(paths: Paths, catalogue: Catalogue) -> Compiled:
-    """Load everything and write nothing. Raises ConfigError with every mistake."""
-    files = collect(paths)
-    return _compiled(files, describe(files).revision, catalogue)
+def check(paths: Paths, catalogue: Catalogue) -> Checked:
+    """Look at everything that is written. Raises ConfigError with every mistake.
 
-
-def compile_site(paths: Paths, catalogue: Catalogue) -> Compiled:
-    """Load everything, keep it, publish its snapshot and make it the current one.
-
-    Raises ConfigError with every mistake, and then the current revision stays what it was.
+    Nothing is kept but what makes the next look quick.
     """
+    return _checked(paths, collect(paths), catalogue)
+
+
+def compile_site(paths: Paths, catalogue: Catalogue, needed: Collection[str] = ()) -> Checked:
+    """Look at everything, keep it, publish its snapshot and make it the current one.
+
+    Old snapshots go, but for those of the revisions in `needed`. Raises ConfigError with every mistake, and then
+    the current revision stays what it was.
+    """
+    paths.snapshots.mkdir(parents=True, exist_ok=True)
     files = collect(paths)
-    compiled = _compiled(files, describe(files).revision, catalogue)
+    checked = _checked(paths, files, catalogue)
     keep(paths, files)
-    publish(paths, compiled.snapshot)
-    set_current(paths, compiled.revision)
-    return compiled
+    publish_if_absent(paths, checked.published)
+    set_current(paths, checked.revision)
+    prune(paths, needed, newest=KEPT)
+    return checked
 
 
-def _compiled(files: Mapping[str, SourceFile], revision: str, catalogue: Catalogue) -> Compiled:
-    found = mistakes(WrittenFiles(files), Renderer())
-    try:
-        loaded = load(
-            site_files(files), catalogue=catalogue, overlays=overlay_names(files), scripts=script_names(files)
-        )
-    except ConfigError as error:
-        raise ConfigError((*error.problems, *found)) from None
-    if found:
-        raise ConfigError(found)
-    return Compiled(revision, loaded, loaded.snapshot(revision))
+def problems_of(
+    paths: Paths, files: Mapping[str, SourceFile], published: Published, catalogue: Catalogue
+) -> tuple[Problem, ...]:
+    """Everything that is wrong with collected files and their snapshot, sorted: in files, overlays and images."""
+    found = (*published.problems(), *image_problems(published, catalogue), *overlay_problems(paths, files))
+    return tuple(sorted(found))
+
+
+def overlay_problems(paths: Paths, files: Mapping[str, SourceFile]) -> tuple[Problem, ...]:
+    """What is wrong with overlays and boot scripts. The answer is kept, so that each state is looked at once."""
+    relevant = {key: each for key, each in files.items() if key.startswith(("overlays/", "templates/"))}
+    place = paths.snapshots / f"overlays-{_digest(relevant)}.json"
+    with suppress(OSError, ValueError, TypeError):
+        return tuple(Problem(*fields) for fields in json.loads(place.read_bytes()))
+    found = _look_at_overlays(relevant)
+    if paths.state.is_dir():
+        with suppress(OSError):
+            write_atomically(place, json.dumps([astuple(each) for each in found]).encode(), mode=_MODE)
+            _forget_looks(paths.snapshots)
+    return found
+
+
+def _checked(paths: Paths, files: Mapping[str, SourceFile], catalogue: Catalogue) -> Checked:
+    published = obtain(paths, files)
+    problems = problems_of(paths, files, published, catalogue)
+    if problems:
+        raise ConfigError(problems)
+    return Checked(published)
+
+
+def _look_at_overlays(files: Mapping[str, SourceFile]) -> tuple[Problem, ...]:
+    # The template language takes a while to import, and is not needed while overlays stay as they are.
+    from provisioner.overlay.lint import mistakes  # noqa: PLC0415 - as said above
+    from provisioner.overlay.source import WrittenFiles  # noqa: PLC0415 - as said above
+    from provisioner.render.environment import Renderer  # noqa: PLC0415 - as said above
+
+    return mistakes(WrittenFiles(files), Renderer())
+
+
+def _digest(files: Mapping[str, SourceFile]) -> str:
+    digest = hashlib.sha256(__version__.encode())
+    for key, each in sorted(files.items()):
+        digest.update(os.fsencode(f"\0{key}\0{each.kind}\0{len(each.content)}\0") + each.content)
+    return digest.hexdigest()
+
+
+def _forget_looks(folder: Path) -> None:
+    looks = sorted(folder.glob("overlays-*.json"), key=lambda place: place.stat().st_mtime)
+    for place in looks[:-_KEPT_LOOKS]:
+        place.unlink(missing_ok=True)

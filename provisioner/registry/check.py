@@ -4,58 +4,88 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.config.decode import Entry, locate
 from provisioner.config.marked import Value
 from provisioner.errors import Problem
-from provisioner.model.address import Address, InfinibandAddress, MacAddress
-from provisioner.model.catalogue import Catalogue
 from provisioner.model.name import REMOVES
-from provisioner.model.resolved import ResolvedInterface, ResolvedNode, Source
 from provisioner.model.written import Layer, Network, Site
+from provisioner.registry.claims import WIRE, Claim
 
 _LONGEST_PREFIX = 30
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _MULTICAST_AND_RESERVED = IPv4Network("224.0.0.0/3")
 
 
+KINDS = GROUP, NETWORK, OVERLAY, SCRIPT = ("group", "network", "overlay", "script")
+
+
 @dataclass(frozen=True)
 class Known:
-    """The names that entries may refer to."""
+    """The names that entries may refer to, but for images, which come and go without any file."""
 
-    catalogue: Catalogue = field(default_factory=Catalogue)
     groups: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
     overlays: frozenset[str] = frozenset()
     scripts: frozenset[str] = frozenset()
+
+    def names(self, kind: str) -> frozenset[str]:
+        """The names of one kind."""
+        return {GROUP: self.groups, NETWORK: self.networks, OVERLAY: self.overlays, SCRIPT: self.scripts}[kind]
+
+
+class Reference(NamedTuple):
+    """A name in an entry that has to mean something, and where in the entry it is."""
+
+    kind: str
+    name: str
+    path: tuple[str | int, ...]
 
 
 def check_references(entries: Iterable[Entry[Any]], known: Known) -> list[Problem]:
     """A problem for every name in an entry that means nothing, at the name."""
     problems = []
     for entry in entries:
-        for path, message, hint in _dangling(entry.value, known):
-            place = entry.place(path)
-            problems.append(Problem(entry.file, place.line, place.column, message, hint))
+        for kind, name, path in references(entry.value):
+            if name not in known.names(kind):
+                place = entry.place(path)
+                message = f"unknown {_WORDS[kind]} {name!r}"
+                problems.append(Problem(entry.file, place.line, place.column, message, _hint(kind, name, known)))
     return problems
 
 
-def check_unique(nodes: Iterable[ResolvedNode]) -> list[Problem]:
-    """A problem for every MAC and address that two interfaces share, where the second one is written."""
-    problems: dict[tuple[Source, str], Problem] = {}
-    taken: dict[MacAddress | InfinibandAddress | Address, tuple[ResolvedNode, str, Source]] = {}
-    for node in nodes:
-        for interface in node.interfaces:
-            for key, value, what in _identities(interface):
-                source = node.provenance[f"interfaces.{interface.name}.{key}"][-1]
-                first = taken.setdefault(value, (node, interface.name, source))
-                if first[:2] != (node, interface.name):
-                    # One place can give the same address to a thousand nodes; once is enough to see it.
-                    problem = _shared(node, source, f"{what} {value}", first)
-                    problems.setdefault((source, key), problem)
+def references(layer: Layer) -> Iterator[Reference]:
+    """The names that an entry refers to; one that it removes (`~name`) has to mean something too."""
+    for index, group in enumerate(layer.groups):
+        yield Reference(GROUP, group.removeprefix(REMOVES), ("groups", index))
+    for key, names in (("system", layer.overlays.system), ("runtime", layer.overlays.runtime)):
+        for index, name in enumerate(names):
+            yield Reference(OVERLAY, name.removeprefix(REMOVES), ("overlays", key, index))
+    if layer.script is not None:
+        yield Reference(SCRIPT, layer.script, ("script",))
+    for name, interface in layer.interfaces.items():
+        if interface.network is not None:
+            yield Reference(NETWORK, interface.network, ("interfaces", name, "network"))
+    if layer.bmc.network is not None:
+        yield Reference(NETWORK, layer.bmc.network, ("bmc", "network"))
+
+
+def check_unique(claims: Iterable[Claim]) -> list[Problem]:
+    """A problem for every hardware address and address that two devices share, where the second one is written.
+
+    The claims come in the order of their nodes' names; the first node has the older right.
+    """
+    problems: dict[tuple[tuple[str, int, int], str], Problem] = {}
+    taken: dict[str, Claim] = {}
+    for claim in claims:
+        if claim.space == WIRE:
+            first = taken.setdefault(claim.value, claim)
+            if (first.node, first.interface) != (claim.node, claim.interface):
+                # One place can give the same address to a thousand nodes; once is enough to see it.
+                problems.setdefault((claim.place, claim.kind), _shared(claim, first))
     return list(problems.values())
 
 
@@ -84,66 +114,25 @@ def unusable(cidr: IPv4Network) -> str | None:
     return None
 
 
-Dangling = tuple[Sequence[str | int], str, str]
+_WORDS = {GROUP: "group", NETWORK: "network", OVERLAY: "overlay", SCRIPT: "boot script"}
 
 
-def _dangling(layer: Layer, known: Known) -> Iterator[Dangling]:
-    for index, group in enumerate(layer.groups):
-        name = group.removeprefix(REMOVES)
-        if name not in known.groups:
-            yield ("groups", index), f"unknown group {name!r}", _group_hint(name, known)
-    if layer.image is not None:
-        yield from _dangling_image(layer.image, known.catalogue)
-    yield from _dangling_overlays("system", layer.overlays.system, known.overlays)
-    yield from _dangling_overlays("runtime", layer.overlays.runtime, known.overlays)
-    if layer.script is not None and layer.script not in known.scripts:
-        yield ("script",), f"unknown boot script {layer.script!r}", f"there is {_listed(known.scripts)}"
-    for name, interface in layer.interfaces.items():
-        if interface.network is not None and interface.network not in known.networks:
-            path = ("interfaces", name, "network")
-            yield path, f"unknown network {interface.network!r}", f"there is {_listed(known.networks)}"
-    if layer.bmc.network is not None and layer.bmc.network not in known.networks:
-        message = f"unknown network {layer.bmc.network!r}"
-        yield ("bmc", "network"), message, f"there is {_listed(known.networks)}"
+def _hint(kind: str, name: str, known: Known) -> str:
+    if kind != GROUP:
+        return f"there is {listed(known.names(kind))}"
+    near = difflib.get_close_matches(name, sorted(known.groups), n=1)
+    return f"did you mean {near[0]!r}? else: prov group add {name}" if near else f"prov group add {name}"
 
 
-def _dangling_overlays(kind: str, names: Sequence[str], known: frozenset[str]) -> Iterator[Dangling]:
-    for index, name in enumerate(names):
-        if name.removeprefix(REMOVES) not in known:
-            message = f"unknown overlay {name.removeprefix(REMOVES)!r}"
-            yield ("overlays", kind, index), message, f"there is {_listed(known)}"
+def listed(names: Mapping[str, object] | frozenset[str]) -> str:
+    """Names as one text, sorted."""
+    return ", ".join(sorted(names)) or "none"
 
 
-def _dangling_image(image: str, catalogue: Catalogue) -> Iterator[Dangling]:
-    if catalogue.find(image) is not None:
-        return
-    name, _, generation = image.partition("@")
-    if generation and name in catalogue.generations:
-        yield ("image",), f"the image {name!r} has no generation {generation}", f"prov image show {name}"
-        return
-    there = f"there is {_listed(catalogue.generations)}, or " if catalogue.generations else ""
-    yield ("image",), f"unknown image {name!r}", f"{there}prov image build {name}"
-
-
-def _identities(
-    interface: ResolvedInterface,
-) -> Iterator[tuple[str, MacAddress | InfinibandAddress | Address, str]]:
-    if interface.mac:
-        yield "mac", interface.mac, "the MAC"
-    if interface.infiniband_address:
-        yield "mac", interface.infiniband_address, "the InfiniBand address"
-    if interface.ip:
-        yield "ip", interface.ip.ip, "the address"
-    if interface.ip6:
-        yield "ip6", interface.ip6.ip, "the address"
-
-
-def _shared(node: ResolvedNode, source: Source, what: str, first: tuple[ResolvedNode, str, Source]) -> Problem:
-    owner, interface, earlier = first
-    message = f"{what} of {node.name} belongs to {owner.name} already ({interface}, {earlier.file}:{earlier.line})"
-    return Problem(
-        source.file, source.line, source.column, message, f"change one of them: prov node show {owner.name}"
-    )
+def _shared(claim: Claim, first: Claim) -> Problem:
+    what = f"the {'MAC' if claim.kind == 'mac' else 'address'} {claim.value} of {claim.node}"
+    message = f"{what} belongs to {first.node} already ({first.interface}, {first.file}:{first.line})"
+    return Problem(*claim.place, message, f"change one of them: prov node show {first.node}")
 
 
 def _misfits(network: Network) -> Iterator[tuple[str, str]]:
@@ -168,12 +157,3 @@ def _misfits(network: Network) -> Iterator[tuple[str, str]]:
 def _in_site(root: Value, path: Sequence[str], message: str, hint: str) -> Problem:
     place = locate(root, path, root.span)
     return Problem("provisioner.yaml", place.line, place.column, message, hint)
-
-
-def _group_hint(group: str, known: Known) -> str:
-    near = difflib.get_close_matches(group, known.groups, n=1)
-    return f"did you mean {near[0]!r}? else: prov group add {group}" if near else f"prov group add {group}"
-
-
-def _listed(names: Mapping[str, object] | frozenset[str]) -> str:
-    return ", ".join(sorted(names)) or "none"

@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, Problem, UnavailableError
+from provisioner.registry.pending import settled
 
 LARGEST = 64 << 20
 
@@ -51,7 +53,7 @@ def collect(paths: Paths) -> Mapping[str, SourceFile]:
     """
     for _ in range(_ATTEMPTS):
         try:
-            return _collect_once(paths)
+            return settled(paths, lambda: _collect_once(paths), _configuration)
         except FileNotFoundError:
             # An editor or a checkout is at work: what was listed is gone. Look again.
             continue
@@ -78,18 +80,22 @@ def script_names(files: Mapping[str, SourceFile]) -> frozenset[str]:
 def _collect_once(paths: Paths) -> Mapping[str, SourceFile]:
     found: dict[str, SourceFile] = {}
     problems: list[Problem] = []
-    for key, path, mode in (*_shipped(paths), *_site(paths)):
-        shown = os.path.relpath(path, paths.site) if path.is_relative_to(paths.site) else str(path)
-        if not _is_text(key):
-            problems.append(Problem(_printable(shown), 0, 0, "the name of the file is not UTF-8", "rename it"))
+    for leaf in (*_shipped(paths), *_site(paths)):
+        if not _is_text(leaf.key):
+            problems.append(Problem(leaf.shown(paths), 0, 0, "the name of the file is not UTF-8", "rename it"))
             continue
         try:
-            found[key] = _read(path, mode, paths.site if key.startswith("site/") else None)
+            found[leaf.key] = _read(leaf, paths)
         except ValueError as error:
-            problems.append(Problem(shown, 0, 0, str(error), "replace it by a regular file, or remove it"))
+            hint = "replace it by a regular file, or remove it"
+            problems.append(Problem(leaf.shown(paths), 0, 0, str(error), hint))
     if problems:
         raise ConfigError(problems)
     return dict(sorted(found.items()))
+
+
+def _configuration(content: bytes) -> SourceFile:
+    return SourceFile(FileKind.FILE, _SITE_MODE, content)
 
 
 def _is_text(name: str) -> bool:
@@ -101,85 +107,115 @@ def _printable(name: str) -> str:
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def _shipped(paths: Paths) -> Iterator[tuple[str, Path, int | None]]:
+class _Leaf(NamedTuple):
+    """A file that was listed; without a `mode` its own counts.
+
+    Links of the site's `own` configuration are followed, inside the site.
+    """
+
+    key: str
+    path: str
+    is_link: bool
+    mode: int | None = None
+    own: bool = False
+
+    def shown(self, paths: Paths) -> str:
+        """The name of the file for people: below the site root where it lies there."""
+        path = Path(self.path)
+        return _printable(os.path.relpath(path, paths.site) if path.is_relative_to(paths.site) else self.path)
+
+
+def _shipped(paths: Paths) -> Iterator[_Leaf]:
     yield from _overlays(paths.data / "overlays")
     yield from _templates(paths.data / "templates")
 
 
-def _site(paths: Paths) -> Iterator[tuple[str, Path, int | None]]:
+def _site(paths: Paths) -> Iterator[_Leaf]:
     # In one root of everything the shipped folders may be the site's own.
     if paths.site != paths.data:
         yield from _overlays(paths.site / "overlays")
         yield from _templates(paths.site / "templates")
-    if paths.site_file.exists() or paths.site_file.is_symlink():
-        yield "site/provisioner.yaml", paths.site_file, _SITE_MODE
+    if paths.site_file.is_symlink():
+        yield _Leaf("site/provisioner.yaml", str(paths.site_file), is_link=True, mode=_SITE_MODE, own=True)
+    elif paths.site_file.exists():
+        yield _Leaf("site/provisioner.yaml", str(paths.site_file), is_link=False, mode=_SITE_MODE, own=True)
     for folder in (paths.group_files, paths.node_files):
-        for path in _listed(folder):
-            if path.suffix in {".yaml", ".yml"} and not path.name.startswith("."):
-                yield f"site/{folder.name}/{path.name}", path, _SITE_MODE
+        strays = not folder.resolve().is_relative_to(paths.site.resolve())
+        for entry in _listed(folder):
+            if entry.name.endswith((".yaml", ".yml")) and not entry.name.startswith("."):
+                # All files of a folder that is a link itself are looked at as if they were links.
+                is_link = strays or entry.is_symlink()
+                yield _Leaf(f"site/{folder.name}/{entry.name}", entry.path, is_link, _SITE_MODE, own=True)
 
 
-def _templates(folder: Path) -> Iterator[tuple[str, Path, int | None]]:
-    for path in _listed(folder):
-        if path.suffix == ".j2" and not path.name.startswith("."):
-            yield f"templates/{path.name}", path, _TEMPLATE_MODE
+def _templates(folder: Path) -> Iterator[_Leaf]:
+    for entry in _listed(folder):
+        if entry.name.endswith(".j2") and not entry.name.startswith("."):
+            yield _Leaf(f"templates/{entry.name}", entry.path, entry.is_symlink(), _TEMPLATE_MODE)
 
 
-def _overlays(folder: Path) -> Iterator[tuple[str, Path, int | None]]:
-    for overlay in _listed(folder):
-        if overlay.is_dir() and not overlay.name.startswith("."):
-            for place, _, names in os.walk(overlay, onerror=_raise):
-                for path in (Path(place, name) for name in _leaves(place, names)):
-                    yield f"overlays/{path.relative_to(folder).as_posix()}", path, None
+def _overlays(folder: Path) -> Iterator[_Leaf]:
+    for entry in _listed(folder):
+        if entry.is_dir() and not entry.name.startswith("."):
+            yield from _leaves(entry.path, f"overlays/{entry.name}")
 
 
-def _leaves(place: str, names: list[str]) -> list[str]:
-    # os.walk lists symlinks to directories among the directories; here they are leaves like every symlink.
-    with os.scandir(place) as entries:
-        links = [entry.name for entry in entries if entry.is_symlink()]
-    return sorted({*names, *links})
+def _leaves(folder: str, key: str) -> Iterator[_Leaf]:
+    """Everything below a folder but folders; a symlink is a leaf, wherever it leads."""
+    with os.scandir(folder) as entries:
+        listed = list(entries)
+    for entry in listed:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _leaves(entry.path, f"{key}/{entry.name}")
+        else:
+            yield _Leaf(f"{key}/{entry.name}", entry.path, entry.is_symlink())
 
 
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _listed(folder: Path) -> list[Path]:
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        return sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def _read(path: Path, mode: int | None, inside: Path | None) -> SourceFile:
+def _read(leaf: _Leaf, paths: Paths) -> SourceFile:
     """Read one file. A link of the site's configuration is followed inside the site only; others are kept."""
-    if inside is None and path.is_symlink():
-        return SourceFile(FileKind.SYMLINK, 0o777, os.fsencode(path.readlink()))
-    if inside is not None and not path.resolve().is_relative_to(inside.resolve()):
-        raise ValueError(f"a symlink that leads out of the site, to {_printable(str(path.resolve()))}")
+    if leaf.is_link and not leaf.own:
+        return SourceFile(FileKind.SYMLINK, 0o777, os.fsencode(Path(leaf.path).readlink()))
+    if leaf.is_link:
+        target = Path(leaf.path).resolve()
+        if not target.is_relative_to(paths.site.resolve()):
+            raise ValueError(f"a symlink that leads out of the site, to {_printable(str(target))}")
     try:
-        found, content = _content(path)
+        found, content = _content(leaf)
     except FileNotFoundError:
-        if path.is_symlink():
+        if Path(leaf.path).is_symlink():
             raise ValueError("a symlink that leads nowhere") from None
         raise
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
-    return SourceFile(FileKind.FILE, _mode(found) if mode is None else mode, content)
+    return SourceFile(FileKind.FILE, _mode(found) if leaf.mode is None else leaf.mode, content)
 
 
-def _content(path: Path) -> tuple[int, bytes]:
+def _content(leaf: _Leaf) -> tuple[int, bytes]:
     """The mode and content of a regular file, both of the file that was opened."""
-    # Without O_NONBLOCK a named pipe would hold the reader until somebody writes.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    # What was no link when it was listed must not have become one; a named pipe would hold the reader.
+    follow = 0 if leaf.is_link else os.O_NOFOLLOW
+    handle = os.open(leaf.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | follow)
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("not a regular file")
         if status.st_size > LARGEST:
             raise ValueError(f"larger than {LARGEST >> 20} MiB")
-        with os.fdopen(handle, "rb", closefd=False) as stream:
-            return status.st_mode, stream.read(LARGEST)
+        # One byte more than there was: a short answer is the whole file, without another call to hear of its end.
+        pieces, wanted = [], status.st_size + 1
+        while piece := os.read(handle, wanted):
+            pieces.append(piece)
+            if len(piece) < wanted or sum(map(len, pieces)) > LARGEST:
+                break
+        return status.st_mode, b"".join(pieces)
     finally:
         os.close(handle)
 

@@ -33,11 +33,13 @@ REMOVED = Removed()
 class Fact(NamedTuple):
     """A value and every place that contributed to it, weakest first.
 
-    The value None means that a map exists here; a tuple is a list that appends, with `~item` to remove.
+    The value None means that a map exists here; a tuple is a list that appends, with `~item` to remove. `anew`
+    says that the entry removes what is inherited here and then says its own.
     """
 
     value: Any
     sources: tuple[Source, ...]
+    anew: bool = False
 
 
 Facts = Mapping[FactPath, Fact]
@@ -47,13 +49,14 @@ def facts_of(entry: Entry[Any], label: str) -> Facts:
     """What an entry sets and removes; `label` names it for people, as in `group compute`."""
     found: dict[FactPath, Fact] = {}
     for path, value in _leaves(entry.value, ()):
+        anew = path in found and found[path].value is REMOVED
         if value is None:
-            found[path] = Fact(None, ())
+            found[path] = Fact(None, (), anew)
             continue
         written = (*path[:-1], f"{REMOVES}{path[-1]}") if value is REMOVED else path
         span = entry.place(written)
         source = Source.model_construct(file=entry.file, line=span.line, column=span.column, entry=label)
-        found[path] = Fact(value, (source,))
+        found[path] = Fact(value, (source,), anew)
     return found
 
 
@@ -67,12 +70,13 @@ def merge(layers: Iterable[Facts]) -> Facts:
     merged: dict[FactPath, Fact] = {}
     for layer in layers:
         # Removals first: an entry that removes a map and sets a key in it starts that map anew.
-        for path in [path for path, fact in layer.items() if fact.value is REMOVED]:
-            for below in [each for each in merged if each[: len(path)] == path and each != path]:
-                del merged[below]
+        for path in [path for path, fact in layer.items() if fact.anew or fact.value is REMOVED]:
+            for below in [each for each in merged if each[: len(path)] == path]:
+                if below != path or layer[path].anew:
+                    del merged[below]
         for path, fact in layer.items():
             weaker = merged.get(path)
-            merged[path] = _over(weaker, fact) if weaker else Fact(_appended((), fact.value), fact.sources)
+            merged[path] = _over(weaker, fact) if weaker else Fact(_appended((), fact.value), *fact[1:])
     return merged
 
 

@@ -1,25 +1,30 @@
-"""The files of a site, as bytes, to everything that they mean, or to every mistake in them at once."""
+"""The files of a site, as bytes, to everything that they mean, or to every mistake in them at once.
+
+This looks at everything anew, and at images too. What commands and the daemon use is `compiler`, which works out
+only what an edit touched; its results are the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from provisioner.config.decode import Decoded, Entry, decode_groups, decode_nodes, decode_site
-from provisioner.config.marked import Document, Value, parse
+from provisioner.config.decode import Entry
 from provisioner.errors import ConfigError, Problem
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Group, NodeEntry, Site
 from provisioner.registry.check import Known, check_references, check_site, check_unique
+from provisioner.registry.claims import claims_of
+from provisioner.registry.images import check_images, image_uses
 from provisioner.registry.inherit import cycles
 from provisioner.registry.names import check_interface_names, check_node_names
 from provisioner.registry.resolve import resolve
+from provisioner.registry.sources import GROUP_FILES, NODE_FILES, SITE_FILE, Sources
 
-SITE_FILE = "provisioner.yaml"
-GROUP_FILES = "groups.d/"
-NODE_FILES = "nodes.d/"
+__all__ = ["GROUP_FILES", "NODE_FILES", "SITE_FILE", "Examined", "Loaded", "examine", "load"]
 
 
 @dataclass(frozen=True)
@@ -63,63 +68,21 @@ def examine(
     files: Mapping[str, bytes], *, catalogue: Catalogue, overlays: frozenset[str], scripts: frozenset[str]
 ) -> Examined:
     """Load as much of a site as makes sense, and collect what is wrong with it. Never raises."""
-    documents = {path: _document(path, files[path]) for path in sorted(files, key=str.encode)}
-    site, root, problems = _site(documents.get(SITE_FILE))
-    groups, group_names, group_problems = _groups(documents)
-    decoded = [decode_nodes(document) for document in _below(documents, NODE_FILES)]
+    sources = Sources(files)
+    site, root, site_problems = sources.site
+    groups = sources.groups
+    decoded = [sources.nodes(file) for file in sources.node_files]
     entries = tuple(entry for each in decoded for entry in each.entries)
-    problems += [*group_problems, *(problem for each in decoded for problem in each.problems), *cycles(groups)]
+    problems = [*site_problems, *groups.problems, *(problem for each in decoded for problem in each.problems)]
+    problems += cycles(groups.entries)
     if site is None or root is None:
-        return Examined(groups, entries, tuple(problems))
-    networks = frozenset(site.networks)
-    known = Known(catalogue, groups=group_names, networks=networks, overlays=overlays, scripts=scripts)
-    resolution = resolve(site, groups, entries)
-    problems += [*check_site(site, root), *check_references((*groups.values(), *entries), known)]
-    problems += [*resolution.problems, *check_unique(resolution.nodes)]
-    problems += [*check_node_names(entries), *check_interface_names(resolution.nodes)]
-    loaded = Loaded(site, groups, entries, resolution.nodes)
-    return Examined(groups, entries, tuple(problems), loaded)
-
-
-def _document(path: str, content: bytes) -> Document:
-    try:
-        return parse(path, content.decode())
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - content.rfind(b"\n", 0, error.start)
-        problem = Problem(path, line, column, "the file is not UTF-8 text", "save it as UTF-8")
-        return Document(path, None, (problem,))
-
-
-def _below(documents: Mapping[str, Document], folder: str) -> list[Document]:
-    return [document for path, document in documents.items() if path.startswith(folder)]
-
-
-def _site(document: Document | None) -> tuple[Site | None, Value | None, list[Problem]]:
-    if document is None:
-        hint = "prov init --cluster NAME --network CIDR"
-        return None, None, [Problem(SITE_FILE, 0, 0, "there is no site here: the file does not exist", hint)]
-    site, problems = decode_site(document)
-    return site, document.root, list(problems)
-
-
-def _groups(documents: Mapping[str, Document]) -> tuple[dict[str, Entry[Group]], frozenset[str], list[Problem]]:
-    decoded = [decode_groups(document) for document in _below(documents, GROUP_FILES)]
-    groups: dict[str, Entry[Group]] = {}
-    problems = [problem for each in decoded for problem in each.problems]
-    for entry in (entry for each in decoded for entry in each.entries):
-        first = groups.setdefault(entry.names[0], entry)
-        if first is not entry:
-            problems.append(_defined_twice(entry, first))
-    return groups, _all_names(decoded), problems
-
-
-def _all_names(decoded: list[Decoded[Group]]) -> frozenset[str]:
-    # A group with a mistake in it exists all the same; a second problem at every use of it would only distract.
-    return frozenset(key for each in decoded for key in each.keys)
-
-
-def _defined_twice(entry: Entry[Group], first: Entry[Group]) -> Problem:
-    message = f"the group {entry.names[0]} is already at {first.file}:{first.key.span.line}"
-    span = entry.key.span
-    return Problem(entry.file, span.line, span.column, message, "join the two, or rename one")
+        return Examined(groups.entries, entries, tuple(problems))
+    known = Known(groups.names, frozenset(site.networks), overlays, scripts)
+    resolution = resolve(site, groups.entries, entries)
+    everything: tuple[Entry[Any], ...] = (*groups.entries.values(), *entries)
+    problems += [*check_site(site, root), *check_references(everything, known)]
+    problems += [*check_images(image_uses(everything), catalogue), *resolution.problems]
+    claims = [claim for node in resolution.nodes for claim in claims_of(node)]
+    problems += [*check_unique(claims), *check_node_names(entries), *check_interface_names(claims)]
+    loaded = Loaded(site, groups.entries, entries, resolution.nodes)
+    return Examined(groups.entries, entries, tuple(problems), loaded)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from provisioner.config.decode import Entry
 from provisioner.errors import Problem
-from provisioner.model.resolved import ResolvedInterface, ResolvedNode, Source
 from provisioner.model.written import NodeEntry
+from provisioner.registry.claims import DNS, LABEL, NAME, Claim
 
 # `provisioner` is the head node in every domain of the site.
 TAKEN = frozenset({"provisioner", "localhost"})
 
-_LONGEST_LABEL = 63
+LONGEST_LABEL = 63
 
 
 def check_node_names(entries: Iterable[Entry[NodeEntry]]) -> list[Problem]:
@@ -28,22 +28,22 @@ def check_node_names(entries: Iterable[Entry[NodeEntry]]) -> list[Problem]:
     return problems
 
 
-def check_interface_names(nodes: Sequence[ResolvedNode]) -> list[Problem]:
-    """A problem for every further interface whose name in DNS, NODE-INTERFACE, is too long or taken already."""
-    owners = {node.name.lower(): f"the node {node.name}" for node in nodes}
-    problems: dict[Source, Problem] = {}
-    for node in nodes:
-        for interface in _further(node):
-            name = f"{node.name}-{interface.name}".lower().replace(".", "-")
-            whose = f"the interface {interface.name} of {node.name}"
-            message = _misnomer(name, whose, owners.setdefault(name, whose))
+def check_interface_names(claims: Iterable[Claim]) -> list[Problem]:
+    """A problem for every further interface whose name in DNS, NODE-INTERFACE, is too long or taken already.
+
+    The claims come in the order of their nodes' names.
+    """
+    in_dns = [claim for claim in claims if claim.space == DNS]
+    owners = {claim.value: f"the node {claim.node}" for claim in in_dns if claim.kind == NAME}
+    problems: dict[tuple[str, int, int], Problem] = {}
+    for claim in in_dns:
+        if claim.kind == LABEL:
+            whose = f"the interface {claim.interface} of {claim.node}"
+            message = _misnomer(claim.value, whose, owners.setdefault(claim.value, whose))
             if message:
-                source = _source(node, interface)
                 # One place can name the interface of a thousand nodes; once is enough to see it.
-                problem = Problem(
-                    source.file, source.line, source.column, message, "rename the interface or the node"
-                )
-                problems.setdefault(source, problem)
+                problem = Problem(*claim.place, message, "rename the interface or the node")
+                problems.setdefault(claim.place, problem)
     return list(problems.values())
 
 
@@ -56,17 +56,8 @@ def _clash(name: str, first: dict[str, str]) -> str | None:
 
 
 def _misnomer(name: str, whose: str, owner: str) -> str | None:
-    if len(name) > _LONGEST_LABEL:
+    if len(name) > LONGEST_LABEL:
         return (
-            f"{name}, the name of {whose} in DNS, has {len(name)} characters; at most {_LONGEST_LABEL} are allowed"
+            f"{name}, the name of {whose} in DNS, has {len(name)} characters; at most {LONGEST_LABEL} are allowed"
         )
     return f"{name}, the name of {whose} in DNS, belongs to {owner} already" if owner != whose else None
-
-
-def _further(node: ResolvedNode) -> Iterator[ResolvedInterface]:
-    return (each for each in node.interfaces if each.name != node.primary and (each.ip or each.ip6))
-
-
-def _source(node: ResolvedNode, interface: ResolvedInterface) -> Source:
-    key = "ip" if interface.ip else "ip6"
-    return node.provenance[f"interfaces.{interface.name}.{key}"][-1]

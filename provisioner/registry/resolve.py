@@ -44,6 +44,8 @@ DEFAULTS: Facts = {
 }
 DEFAULT_LABEL = "default"
 
+# The fields that an entry of one machine speaks of, if it speaks of nothing else.
+_DEVICES = frozenset({"interfaces", "bmc", "primary"})
 _VIRTUAL = frozenset({DeviceType.BOND, DeviceType.VLAN})
 
 
@@ -75,6 +77,18 @@ def layers_of(groups: Groups, entries: Sequence[Entry[NodeEntry]]) -> tuple[tupl
 
 
 @dataclass(frozen=True)
+class _Base:
+    """What nodes share that are made of the same entries but for their devices.
+
+    `fields` are those of a resolved node; `devices` are the facts about devices so far.
+    """
+
+    fields: dict[str, Any]
+    devices: Facts
+    provenance: dict[str, tuple[Source, ...]]
+
+
+@dataclass(frozen=True)
 class _Profile:
     """What all nodes made of the same entries share: everything but names and addresses."""
 
@@ -85,13 +99,19 @@ class _Profile:
 
 @dataclass
 class _Resolver:
-    """Holds what is worked out once and used for many nodes: chains of groups, and profiles."""
+    """Holds what is worked out once and used for many nodes: chains of groups, and profiles.
+
+    Nearly every node has an entry of its own, for its MAC. Such an entry speaks of devices only, so what comes
+    before it is worked out once for all nodes of a range.
+    """
 
     site: Site
     groups: Groups
     entries: Sequence[Entry[NodeEntry]]
     problems: dict[tuple[str, int, int, str], Problem] = field(default_factory=dict)
     chains: dict[tuple[str, ...], tuple[tuple[str, ...], Facts]] = field(default_factory=dict)
+    said: dict[int, Facts] = field(default_factory=dict)
+    bases: dict[tuple[int, ...], _Base] = field(default_factory=dict)
     profiles: dict[tuple[int, ...], _Profile] = field(default_factory=dict)
 
     def node(self, name: str, indexes: tuple[int, ...]) -> ResolvedNode:
@@ -112,13 +132,36 @@ class _Resolver:
         """What the entries with these indexes say together with their groups; worked out once."""
         known = self.profiles.get(indexes)
         if known is None:
-            entries = [self.entries[index] for index in indexes]
-            groups, inherited = self.chain(groups_of(entry.value for entry in entries))
-            own = [facts_of(entry, f"node {entry.key.text}") for entry in entries]
-            known = self.profiles[indexes] = _profile(merge([inherited, *own]), groups)
+            common = len(indexes)
+            while common and self.speaks_of_devices_only(indexes[common - 1]):
+                common -= 1
+            base = self.base(indexes[:common])
+            own = [self.own(index) for index in indexes[common:]]
+            known = self.profiles[indexes] = _profile(base, merge([base.devices, *own]) if own else base.devices)
             for path, message, hint in misfits(known.facts, known.interfaces):
                 self.report(_source_of(known.facts, path), message, hint)
         return known
+
+    def base(self, indexes: tuple[int, ...]) -> _Base:
+        """What the entries with these indexes say with their groups, apart from devices; worked out once."""
+        known = self.bases.get(indexes)
+        if known is None:
+            groups, inherited = self.chain(groups_of(self.entries[index].value for index in indexes))
+            facts = merge([inherited, *(self.own(index) for index in indexes)])
+            known = self.bases[indexes] = _base(facts, groups)
+        return known
+
+    def own(self, index: int) -> Facts:
+        """What one entry says; worked out once."""
+        known = self.said.get(index)
+        if known is None:
+            entry = self.entries[index]
+            known = self.said[index] = facts_of(entry, f"node {entry.key.text}")
+        return known
+
+    def speaks_of_devices_only(self, index: int) -> bool:
+        """Whether an entry leaves everything but devices as it is."""
+        return all(path[0] in _DEVICES for path in self.own(index))
 
     def chain(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], Facts]:
         """The linearised groups behind some names, and their facts merged; worked out once."""
@@ -189,8 +232,8 @@ def _inherited(entry: Entry[Any], label: str) -> Facts:
     return {path: fact for path, fact in facts_of(entry, label).items() if path != ("comment",)}
 
 
-def _profile(facts: Facts, groups: tuple[str, ...]) -> _Profile:
-    shared = {
+def _base(facts: Facts, groups: tuple[str, ...]) -> _Base:
+    fields = {
         "groups": groups,
         "comment": scalar(facts, "comment"),
         "cluster": scalar(facts, "cluster"),
@@ -212,10 +255,15 @@ def _profile(facts: Facts, groups: tuple[str, ...]) -> _Profile:
         "serial": scalar(facts, "serial"),
         "asset": scalar(facts, "asset"),
         "discoverable": bool(scalar(facts, "discoverable")),
-        "provenance": dict(_provenance(facts)),
     }
-    interfaces = tuple(interface_fields(facts, name) for name in sorted(keys(facts, "interfaces")))
-    return _Profile(facts, interfaces, shared)
+    devices = {path: fact for path, fact in facts.items() if path[0] in _DEVICES}
+    return _Base(fields, devices, dict(_provenance(facts)))
+
+
+def _profile(base: _Base, devices: Facts) -> _Profile:
+    interfaces = tuple(interface_fields(devices, name) for name in sorted(keys(devices, "interfaces")))
+    others = {key: each for key, each in base.provenance.items() if key.partition(".")[0] not in _DEVICES}
+    return _Profile(devices, interfaces, {**base.fields, "provenance": {**others, **dict(_provenance(devices))}})
 
 
 def _disk(facts: Facts, name: str) -> Disk:

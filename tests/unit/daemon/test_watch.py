@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from provisioner.config.paths import Paths
-from provisioner.daemon.watch import watched_folders
+from provisioner.daemon.watch import is_read, watched_folders
 
 
 def paths_of(folder: Path) -> Paths:
@@ -29,3 +31,20 @@ def test_a_file_in_the_place_of_a_folder_is_not_watched(tmp_path: Path) -> None:
     paths.node_files.write_text("")
 
     assert watched_folders(paths) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        ("site/nodes.d/rack1.yaml", True),
+        ("site/nodes.d/.rack1.yaml.x7k2", False),
+        ("site/.provisioner.yaml.new", False),
+        ("site/provisioner.yaml", True),
+        ("site/nodes.d", True),
+        ("site/templates/.boot.ipxe.j2.swp", False),
+        ("site/overlays/x/rootfs/etc/.hidden", True),
+        ("data/overlays/x/rootfs/etc/.hidden", True),
+    ],
+)
+def test_what_a_writer_makes_to_rename_it_asks_for_no_reload(tmp_path: Path, path: str, read: bool) -> None:
+    assert is_read(paths_of(tmp_path), str(tmp_path / path)) is read

@@ -232,6 +232,23 @@ def test_a_map_that_is_removed_and_said_anew_starts_empty() -> None:
     assert [(each.name, each.mtu) for each in node.interfaces] == [("eth0", None)]
 
 
+def test_one_entry_can_remove_something_and_say_it_anew() -> None:
+    node = nodes_of(
+        {
+            "groups.d/g.yaml": (
+                "groups: {g: {image: a, tags: {rack: r1}, kernel: {args: [x]}, interfaces: {eth0: {mtu: 9000}}}}\n"
+            ),
+            "nodes.d/a.yaml": (
+                "nodes: {n1: {groups: [g], ~image: , image: b, ~tags: , tags: {row: b}, "
+                "kernel: {~args: , args: [y]}, interfaces: {~eth0: , eth0: {onboot: false}}}}\n"
+            ),
+        }
+    )["n1"]
+
+    assert (node.image, node.tags, node.kernel_args) == ("b", {"row": "b"}, ("y",))
+    assert [(each.mtu, each.onboot) for each in node.interfaces] == [(None, False)]
+
+
 def test_maps_in_resources_merge_and_lists_in_them_replace() -> None:
     node = nodes_of(
         {
