@@ -8,15 +8,25 @@ from typing import cast
 
 Writable = str | int | float | bool | None | Sequence["Writable"] | Mapping[str, "Writable"]
 
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.@+=-]*|[0-9]{1,3}(\.[0-9]{1,3}){3}(\+|/[0-9]{1,3})?")
+_PLAIN = re.compile(r"~?[A-Za-z_/][A-Za-z0-9_/.@+=-]*|[0-9]{1,3}(\.[0-9]{1,3}){3}(\+|/[0-9]{1,3})?")
 _BLOCK_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\[[0-9,-]+\](-[A-Za-z0-9]+)?")
 # Words that YAML 1.1 or 1.2 takes for booleans, nulls or floats.
 _WORDS = re.compile(r"y|yes|n|no|true|false|on|off|null|nan|inf|infinity", re.IGNORECASE)
+_WIDEST = 110
+_REMOVAL = re.compile(r"~.+")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+class Bare(str):
+    """A text that is written without quotes: a number or boolean in the spelling that somebody chose."""
+
+    __slots__ = ()
 
 
 def scalar(text: str) -> str:
     """One text, in double quotes wherever a reader could take it for something else."""
+    if isinstance(text, Bare):
+        return text
     if _PLAIN.fullmatch(text) and not _WORDS.fullmatch(text):
         return text
     return '"' + "".join(_escaped(character) for character in text) + '"'
@@ -27,6 +37,16 @@ def key(text: str) -> str:
     return text if _BLOCK_KEY.fullmatch(text) else scalar(text)
 
 
+def pair(name: str, value: Writable) -> str:
+    """`name: value` as an entry of a block mapping; `~name:` has nothing behind it."""
+    return f"{key(name)}:" if _removes(name, value) else f"{key(name)}: {flow(value)}"
+
+
+def flow_pair(name: str, value: Writable) -> str:
+    """`name: value` as an entry of a flow mapping; `~name: ` has nothing behind it."""
+    return f"{scalar(name)}: {'' if _removes(name, value) else flow(value)}"
+
+
 def flow(value: Writable) -> str:
     """A value on one line: `[a, b]`, `{mac: "52:54:00:00:00:01"}`."""
     if isinstance(value, str):
@@ -34,8 +54,17 @@ def flow(value: Writable) -> str:
     if value is None or isinstance(value, bool | int | float):
         return _simple(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(name)}: {flow(each)}" for name, each in value.items()) + "}"
+        return "{" + ", ".join(flow_pair(name, each) for name, each in value.items()) + "}"
     return "[" + ", ".join(flow(each) for each in value) + "]"
+
+
+def entry(name: str, value: Writable, indent: str = "", newline: str = "\n") -> str:
+    """An entry of a block mapping as lines: one, or a field a line where one would be too wide."""
+    line = f"{indent}{pair(name, value)}{newline}"
+    if len(line) <= _WIDEST or not isinstance(value, Mapping):
+        return line
+    fields = (f"{indent}  {pair(field, each)}{newline}" for field, each in value.items())
+    return "".join((f"{indent}{key(name)}:{newline}", *fields))
 
 
 def block(value: Writable, indent: int = 0) -> str:
@@ -52,7 +81,11 @@ def block(value: Writable, indent: int = 0) -> str:
 def _pair(name: str, value: Writable, indent: int) -> str:
     if (isinstance(value, Mapping) and value) or _is_block_list(value):
         return f"{key(name)}:\n{block(value, indent + 2)}"
-    return f"{key(name)}: {flow(value)}\n"
+    return f"{pair(name, value)}\n"
+
+
+def _removes(name: str, value: Writable) -> bool:
+    return value is None and _REMOVAL.fullmatch(name) is not None
 
 
 def _is_block_list(value: Writable) -> bool:

@@ -26,9 +26,9 @@ def prov(root: Path, *words: str) -> str:
 
 def test_a_site_grows_from_an_empty_folder(tmp_path: Path) -> None:
     prov(tmp_path, "init", "--cluster", "demo", "--network", "10.0.0.0/16", "--server", "10.0.0.1")
-    prov(tmp_path, "group", "add", "compute", "--kernel-arg", "console=ttyS0")
-    prov(tmp_path, "node", "add", "n[001-004]", "--group", "compute", "--ip", "10.0.1.1+")
-    prov(tmp_path, "node", "set", "n001", "--mac", "52:54:00:00:00:01")
+    prov(tmp_path, "group", "add", "compute", "--yes", "--kernel-arg", "console=ttyS0")
+    prov(tmp_path, "node", "add", "n[001-004]", "--yes", "--group", "compute", "--ip", "10.0.1.1+")
+    prov(tmp_path, "node", "set", "n001", "--yes", "--mac", "52:54:00:00:00:01")
 
     assert prov(tmp_path, "check").startswith("ok: 4 nodes, 1 groups")
     compiled = compile_site(Paths.below(tmp_path), catalogue_of())
@@ -51,7 +51,10 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(
-            pool.map(lambda number: prov(tmp_path, "node", "add", f"n{number}", "--ip", "10.0.1.1+"), range(1, 9))
+            pool.map(
+                lambda number: prov(tmp_path, "node", "add", f"n{number}", "--yes", "--ip", "10.0.1.1+"),
+                range(1, 9),
+            )
         )
 
     assert len(check(Paths.below(tmp_path), catalogue_of()).snapshot.nodes) == 8

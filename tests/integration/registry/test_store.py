@@ -1,50 +1,84 @@
-"""Compiled snapshots read back from the disk."""
+"""Compiled snapshots as files: what lies beside them, who may read them, and what a command has to import."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from provisioner.model.snapshot import Snapshot
-from provisioner.registry.store import publish, read_node, read_snapshot
-from tests.support.site import examined, write_site
+from provisioner.config.paths import Paths
+from provisioner.registry.compiler import current
+from provisioner.registry.store import read_snapshot
+from tests.support.site import SITE, write_site
 
 pytestmark = pytest.mark.integration
 
-NODES = """\
-nodes:
-  n[1-3]: {tags: {rack: "ü"}, kernel: {args: [quiet]}, interfaces: {eth0: {ip: 10.0.1.1+}}}
-  n1: {interfaces: {eth0: {mac: "52:54:00:00:00:0a"}}}
+NODES = "nodes:\n  n[1-3]: {tags: {rack: r1}, interfaces: {eth0: {ip: 10.0.1.1+}}}\n"
+_NOBODY = 65534
+_LIST = """\
+import sys
+from pathlib import Path
+from dataclasses import replace
+from provisioner.config.paths import Paths
+from provisioner.registry.compiler import current
+
+paths = replace(Paths.below(Path(sys.argv[1])), data=Path(sys.argv[1]) / "data")
+print(*(record["name"] for record in current(paths).records()))
+print(*sorted({"pydantic", "yaml", "ClusterShell", "jinja2"} & sys.modules.keys()))
 """
 
 
-def snapshot_of(nodes: str, revision: str) -> Snapshot:
-    site = examined({"nodes.d/a.yaml": nodes})
-    assert site.loaded is not None
-    return site.loaded.snapshot(revision)
-
-
-def test_a_snapshot_reads_back_as_it_was(tmp_path: Path) -> None:
-    paths, snapshot = write_site(tmp_path, {}), snapshot_of(NODES, "abc")
-
-    publish(paths, snapshot)
-
-    assert read_snapshot(paths, "abc") == snapshot
-
-
-def test_one_node_can_be_read_alone(tmp_path: Path) -> None:
-    paths, snapshot = write_site(tmp_path, {}), snapshot_of(NODES, "abc")
-    publish(paths, snapshot)
-
-    assert read_node(paths, "abc", "n1") == snapshot.nodes["n1"]
-    assert read_node(paths, "abc", "n9") is None
+def site(folder: Path) -> Paths:
+    paths = write_site(folder, {"provisioner.yaml": SITE, "nodes.d/a.yaml": NODES})
+    paths.state.mkdir()
+    return paths
 
 
 def test_reading_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
-    paths = write_site(tmp_path, {})
-    path = publish(paths, snapshot_of(NODES, "abc"))
+    paths = site(tmp_path)
+    revision = current(paths).revision
 
-    read_snapshot(paths, "abc")
+    read_snapshot(paths, revision)
 
-    assert list(paths.snapshots.iterdir()) == [path]
+    assert [place.name for place in paths.snapshots.iterdir()] == [f"{revision}.sqlite"]
+
+
+def test_nodes_of_unchanged_files_are_listed_without_models_yaml_and_node_sets(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _LIST, str(site(tmp_path).site)]
+
+    first, second = (subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(2))
+
+    assert first.stdout.splitlines() == ["n1 n2 n3", "ClusterShell pydantic yaml"]
+    assert second.stdout.splitlines() == ["n1 n2 n3", ""]
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Have no rights for a while."""
+    os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_who_may_not_write_the_state_or_not_even_read_it_can_look_at_the_site(mode: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        paths = site(Path(name))
+        if mode == 0o700:
+            current(paths)
+        paths.state.chmod(mode)
+
+        with nobody():
+            assert current(paths).names() == ("n1", "n2", "n3")
+
+        assert list(paths.state.rglob("*.sqlite")) == ([] if mode == 0o755 else list(paths.snapshots.iterdir()))

@@ -67,3 +67,16 @@ def test_a_block_shows_lists_of_records_in_lines() -> None:
     rows: list[Writable] = [{"name": "n1", "n": 1, "on": True, "none": None}, {"name": "n2", "groups": []}]
 
     assert emit.block(rows) == '- name: n1\n  "n": 1\n  "on": true\n  none: null\n- name: n2\n  groups: []\n'
+
+
+def test_a_mark_that_removes_has_nothing_behind_it() -> None:
+    assert emit.block({"~image": None, "tags": {"~rack": None, "a": "b"}}) == "~image:\ntags:\n  ~rack:\n  a: b\n"
+    assert emit.flow({"~image": None, "args": ["~quiet"]}) == "{~image: , args: [~quiet]}"
+    assert yaml.safe_load(emit.flow({"~image": None, "a": "~b"})) == {"~image": None, "a": "~b"}
+
+
+def test_an_entry_that_is_too_wide_for_a_line_gets_a_line_for_each_field() -> None:
+    wide = {"args": ["x" * 60, "y" * 60], "image": "a"}
+
+    assert emit.entry("n1", {"image": "a"}, "  ") == "  n1: {image: a}\n"
+    assert emit.entry("n1", wide, "  ") == f"  n1:\n    args: [{'x' * 60}, {'y' * 60}]\n    image: a\n"
