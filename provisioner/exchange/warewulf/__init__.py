@@ -1,0 +1,1 @@
+"""The importer of Warewulf 4 sites: nodes.conf and warewulf.conf to site files, and a report of the rest."""
