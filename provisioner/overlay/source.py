@@ -14,6 +14,7 @@ from provisioner.archive.tree import Entry, Kind
 from provisioner.config.decode import decode_text
 from provisioner.errors import ConfigError, NotFoundError, Problem
 from provisioner.model.mapping import Written
+from provisioner.model.name import Name
 from provisioner.registry.collect import SourceFile
 
 _OCTAL = re.compile(r"[0-7]{3,4}")
@@ -36,27 +37,43 @@ InnerPath = Annotated[str, AfterValidator(_inside)]
 
 
 class DeclaredKind(StrEnum):
-    """What a declared path is."""
+    """What a declared path is. A `link` is made by a template, whose text is the target."""
 
     FILE = "file"
     DIRECTORY = "directory"
+    LINK = "link"
 
 
 class Declared(Written):
-    """Owner and mode of one path; what is not declared belongs to root with 0644 (directories 0755)."""
+    """Owner and mode of one path; what is not declared belongs to root with 0644 (directories 0755).
+
+    `inside` is the mode of files directly in a directory, for those that are not declared themselves.
+    """
 
     kind: DeclaredKind = DeclaredKind.FILE
     mode: Mode | None = None
+    inside: Mode | None = None
     uid: int = Field(default=0, ge=0)
     gid: int = Field(default=0, ge=0)
 
 
 class OverlayFile(Written):
-    """overlay.yaml. Owner and mode come from here and never from the file system of the head node."""
+    """overlay.yaml. Owner and mode come from here and never from the file system of the head node.
+
+    `variables` documents what the templates read: `tags.timezone` and its type, meaning and default. `uses` are
+    overlays that are laid down below this one's own files.
+    """
 
     description: str = ""
+    variables: dict[str, str] = Field(default_factory=dict)
+    uses: tuple[Name, ...] = ()
     files: dict[InnerPath, Declared] = Field(default_factory=dict)
     links: dict[InnerPath, str] = Field(default_factory=dict)
+
+    def file(self, path: str) -> Declared:
+        """What is declared of a file: for itself, or by its directory."""
+        folder = self.files.get(path.rpartition("/")[0])
+        return self.files.get(path) or Declared(mode=folder.inside if folder else None)
 
 
 class Content(Protocol):

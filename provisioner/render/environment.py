@@ -13,6 +13,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provisioner.errors import ProvisionerError
 from provisioner.render.escape import FILTERS, Multiline, UnsafeValueError, one_line
+from provisioner.render.inputs import Inputs, inputs_of
+from provisioner.render.quote import QUOTERS
 
 MAX_OUTPUT = 16 << 20
 # What a template can raise: our refusals, Jinja's own, those of Python for what filters and methods get, and
@@ -62,16 +64,21 @@ class Renderer:
             # Nothing here is HTML; finalize and the filters guard each language.
             autoescape=False,
         )
-        environment.filters.update(FILTERS)
+        environment.filters.update({**FILTERS, **QUOTERS})
         environment.globals["file"] = _file_mark
+        # Equal inputs give equal bytes: a node checks what it gets against a digest that was told before.
+        del environment.filters["random"], environment.globals["lipsum"]
         self._environment = environment
         self._compiled = lru_cache(maxsize=512)(self._compile)
 
     def text(self, name: str, source: str, context: Mapping[str, object]) -> str:
-        """The rendered text of a template; `name` is for messages. Raises RenderError."""
-        template = self._compiled(name, source)
+        """The rendered text of a template; `name` is for messages. Raises RenderError.
+
+        Only what the template uses is taken out of the context, so that it may make its values when asked.
+        """
+        template, inputs = self._compiled(name, source)
         try:
-            return _bounded(name, template, context)
+            return _bounded(name, template, {each: context[each] for each in inputs.names if each in context})
         except _MISTAKES as error:
             raise _told(name, error) from error
 
@@ -87,17 +94,23 @@ class Renderer:
             raise RenderError(f"{name}: text before the first file(...): {head.strip()[:60]!r}")
         return dict(_split_part(part) for part in parts)
 
+    def inputs(self, name: str, source: str) -> Inputs:
+        """What a template reads; `name` is for messages. Raises RenderError for what is no template."""
+        return self._compiled(name, source)[1]
+
     def syntax_mistake(self, source: str) -> tuple[int, str] | None:
         """Line and message of the first syntax mistake of a template, or None."""
         try:
-            self._environment.parse(source)
+            # What the compiler finds too, such as a filter that does not exist.
+            self._environment.compile(source, raw=True)
         except _MISTAKES as error:
             return _line_of(error), _message(error)
         return None
 
-    def _compile(self, name: str, source: str) -> Template:
+    def _compile(self, name: str, source: str) -> tuple[Template, Inputs]:
         try:
-            return self._environment.from_string(source)
+            template = self._environment.from_string(source)
+            return template, inputs_of(self._environment.parse(source), self._environment.globals)
         except _MISTAKES as error:
             raise _told(name, error) from error
 

@@ -23,6 +23,9 @@ class Multiline(str):
 # Half a surrogate pair is no character, and nothing that UTF-8 can hold.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 _NO_IPXE_TEXT = re.compile(r"[^ -~]|[$|&;#]")
+_DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
+_DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+_LAST_OF_FOUR_DIGITS = 0xFFFF
 _IPXE_OPERATORS = frozenset({"||", "&&", ";", "&", "|"})
 
 
@@ -59,4 +62,45 @@ def shell(value: object) -> str:
     return shlex.quote(str(value))
 
 
-FILTERS = {"ipxe": ipxe, "ipxe_text": ipxe_text, "shell": shell}
+def device(value: object) -> str:
+    """The name of a network device, for network files: most of their languages have no quotes for one."""
+    text = str(value)
+    if not _DEVICE.fullmatch(text):
+        raise UnsafeValueError(f"{text!r} is not the name of a network device")
+    return text
+
+
+def domain(value: object) -> str:
+    """The name of a domain, for lists with blanks or semicolons between their items."""
+    text = str(value)
+    if not _DOMAIN.fullmatch(text):
+        raise UnsafeValueError(f"{text!r} is not a domain")
+    return text
+
+
+def yaml(value: object) -> str:
+    """One scalar of YAML, always a text: double-quoted, in ASCII (YAML 1.2 sections 5.7 and 7.3.1)."""
+    return '"' + "".join(map(_yaml_character, str(one_line(str(value))))) + '"'
+
+
+def refuse(reason: object) -> str:
+    """Stop: the file cannot say what the node asks for. The reason tells what to do instead."""
+    raise UnsafeValueError(str(reason))
+
+
+def _yaml_character(character: str) -> str:
+    if " " <= character <= "~":
+        return f"\\{character}" if character in '"\\' else character
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= _LAST_OF_FOUR_DIGITS else f"\\U{number:08x}"
+
+
+FILTERS = {
+    "ipxe": ipxe,
+    "ipxe_text": ipxe_text,
+    "shell": shell,
+    "device": device,
+    "domain": domain,
+    "yaml": yaml,
+    "refuse": refuse,
+}

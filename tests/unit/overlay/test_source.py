@@ -58,7 +58,7 @@ def test_owner_mode_and_kind_are_declared_by_path() -> None:
         (b"files:\n  /etc/x: {}\n", (2, 3), "'/etc/x' is not a relative path inside the tree"),
         (b"links:\n  ../x: y\n", (2, 3), "'../x' is not a relative path inside the tree"),
         (b"files:\n  etc/x: {uid: -1}\n", (2, 16), "greater than or equal to 0"),
-        (b"files:\n  etc/x: {kind: pipe}\n", (2, 17), "'file' or 'directory'"),
+        (b"files:\n  etc/x: {kind: pipe}\n", (2, 17), "'file', 'directory' or 'link'"),
         (b"files: [\n", (2, 1), ""),
     ],
 )

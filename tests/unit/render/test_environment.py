@@ -133,3 +133,27 @@ def test_a_template_that_opens_no_file_makes_none() -> None:
 def test_text_before_the_first_file_is_an_error() -> None:
     with pytest.raises(RenderError, match="text before the first file"):
         RENDERER.files("x", "t", "lost {{ file('a') }}\nkept", {})
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ [1, 2] | random }}", "{{ [[1, 2]] | map('random') | list }}", "{{ lipsum() }}"]
+)
+def test_nothing_in_a_template_is_left_to_chance(source: str) -> None:
+    with pytest.raises(RenderError, match=r"random|lipsum"):
+        render(source)
+
+
+def test_a_filter_that_does_not_exist_is_a_mistake_of_syntax() -> None:
+    assert RENDERER.syntax_mistake("one\n{{ 1 | shuffled }}") == (2, "No filter named 'shuffled'.")
+
+
+def test_only_what_a_template_uses_is_taken_out_of_its_context() -> None:
+    class Lazy(dict[str, object]):
+        def __getitem__(self, key: str) -> object:
+            asked.append(key)
+            return super().__getitem__(key)
+
+    asked: list[str] = []
+
+    assert RENDERER.text("t", "{{ used }}", Lazy(used="x", costly="y")) == "x"
+    assert asked == ["used"]

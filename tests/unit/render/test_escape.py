@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 
 import pytest
+import yaml as yaml_library
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.render.escape import UnsafeValueError, ipxe, ipxe_text, shell
+from provisioner.render.escape import UnsafeValueError, device, domain, ipxe, ipxe_text, refuse, shell, yaml
 
 
 @given(st.text(alphabet=st.characters(blacklist_characters="\0")))
@@ -48,3 +49,44 @@ def test_ordinary_kernel_arguments_pass_to_ipxe_unchanged() -> None:
     line = "console=ttyS0,115200n8 ip=10.0.0.1:::255.255.0.0 quiet a=b#c x=$HOME"
 
     assert ipxe(line) == line
+
+
+@given(st.text())
+def test_yaml_reads_a_scalar_as_the_text_that_it_was_or_it_is_refused(text: str) -> None:
+    try:
+        written = yaml(text)
+    except UnsafeValueError:
+        return
+    assert yaml_library.safe_load(f"a: {written}\nb: [{written}, 1]") == {"a": text, "b": [text, 1]}
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\x85b", "a\u2028b", "\ud800"])
+def test_yaml_refuses_what_would_be_another_line(text: str) -> None:
+    with pytest.raises(UnsafeValueError, match="line break or control character"):
+        yaml(text)
+
+
+@given(st.text())
+def test_names_in_network_files_are_refused_or_stay_as_they_are(text: str) -> None:
+    for filter_ in (device, domain):
+        try:
+            assert filter_(text) == text
+        except UnsafeValueError:
+            continue
+        assert not set(text) & set(" \t\n[]=#;,'\"\\$`/%")
+
+
+@pytest.mark.parametrize("name", ["eth0", "bond0.100", "ib0_a", "0", "a" * 15])
+def test_names_of_devices_are_names_of_devices(name: str) -> None:
+    assert device(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a" * 16, ".eth0", "-x", "eth0\n", "eth 0", "é"])
+def test_other_names_are_not(name: str) -> None:
+    with pytest.raises(UnsafeValueError, match="is not the name of a network device"):
+        device(name)
+
+
+def test_a_template_can_refuse_and_say_why() -> None:
+    with pytest.raises(UnsafeValueError, match=r"^this cannot be said$"):
+        refuse("this cannot be said")

@@ -1,0 +1,185 @@
+"""The overlays of one revision, read and checked once, and rendered for as many nodes as ask.
+
+An overlay is a row of pieces in the order in which they are laid down: declared directories, files (templates are
+pieces that make files), declared links. A later piece wins over an earlier one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from provisioner.archive.tree import Entry, Kind
+from provisioner.overlay.memo import RenderMemo, Template, is_of_one_node
+from provisioner.overlay.source import TEMPLATE_SUFFIX, Declared, DeclaredKind, Files, Overlay
+from provisioner.render.environment import RenderError
+
+_KINDS = {
+    DeclaredKind.FILE: Kind.FILE,
+    DeclaredKind.DIRECTORY: Kind.DIRECTORY,
+    DeclaredKind.LINK: Kind.SYMLINK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One part of an overlay: a finished entry, or a template that makes the file at `path`, or those it opens."""
+
+    overlay: Overlay
+    path: str
+    entry: Entry | None = None
+    template: Template | None = None
+
+    def may_make(self, path: str) -> bool:
+        """Whether the entry at a path can be this piece's; in doubt yes."""
+        opens = self.template.inputs.opens if self.template else ()
+        return path.startswith(opens) if opens else path == self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One overlay and its pieces."""
+
+    overlay: Overlay
+    pieces: tuple[Piece, ...]
+
+
+class Library:
+    """Overlays of one revision. Methods raise NotFoundError, ConfigError or RenderError for a bad overlay."""
+
+    def __init__(self, files: Files, memo: RenderMemo) -> None:
+        self._files = files
+        self._memo = memo
+        self._layers: dict[str, Layer] = {}
+        self._reading: list[str] = []
+
+    def layer(self, name: str) -> Layer:
+        """One overlay."""
+        known = self._layers.get(name)
+        if known is None:
+            known = self._layers[name] = self._read(name)
+        return known
+
+    def files(self, piece: Piece, context: Mapping[str, object]) -> tuple[Entry, ...]:
+        """What one piece makes for the node of a context."""
+        if piece.template is None:
+            return (piece.entry,) if piece.entry else ()
+        return self._memo.files(piece.template, context, lambda: self._render(piece, context))
+
+    def tree(self, names: Iterable[str], context: Mapping[str, object]) -> list[Entry]:
+        """The files of overlays in their order, later ones over earlier ones, sorted by path.
+
+        Parents are left out unless an overlay declares them: the directories of the image keep their modes.
+        Raises RenderError also for a path below a file or a link of the same tree, and for a declared path that
+        its overlay does not make.
+        """
+        entries: dict[str, Entry] = {}
+        makers: dict[str, str] = {}
+        for name in names:
+            layer = self.layer(name)
+            made = {entry.path: entry for piece in layer.pieces for entry in self.files(piece, context)}
+            _refuse_unmade(layer, made)
+            entries |= made
+            makers |= dict.fromkeys(made, name)
+        _refuse_collisions(entries, makers)
+        return [entries[path] for path in sorted(entries)]
+
+    def _read(self, name: str) -> Layer:
+        overlay = Overlay(self._files, name)
+        files = (self._piece(overlay, path) for path in overlay.paths)
+        return Layer(overlay, (*self._used(overlay), *_directories(overlay), *files, *_links(overlay)))
+
+    def _used(self, overlay: Overlay) -> Iterable[Piece]:
+        self._reading.append(overlay.name)
+        for name in overlay.declared.uses:
+            if name in self._reading:
+                raise RenderError(f"overlay {name} uses itself, by way of {' and '.join(self._reading)}")
+            yield from self.layer(name).pieces
+        self._reading.pop()
+
+    def _piece(self, overlay: Overlay, path: str) -> Piece:
+        content = overlay.read(path)
+        if overlay.is_symlink(path):
+            return Piece(overlay, path, _entry(overlay, path, Kind.SYMLINK, content, Declared(mode=0o777)))
+        if not path.endswith(TEMPLATE_SUFFIX):
+            return Piece(overlay, path, _file(overlay, path, content))
+        return Piece(overlay, path.removesuffix(TEMPLATE_SUFFIX), template=self._template(overlay, path, content))
+
+    def _template(self, overlay: Overlay, path: str, content: bytes) -> Template:
+        label = overlay.label(path)
+        try:
+            source = content.decode()
+        except UnicodeDecodeError:
+            raise RenderError(f"{label} is a template but not UTF-8 text") from None
+        inputs = self._memo.renderer.inputs(label, source)
+        # Owners and modes of what it makes are declared outside of it.
+        parts = (label.encode(), content, overlay.declared.model_dump_json().encode())
+        digest = hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+        return Template(label, source, digest, inputs, is_of_one_node(inputs))
+
+    def _render(self, piece: Piece, context: Mapping[str, object]) -> tuple[Entry, ...]:
+        template = piece.template
+        if template is None:
+            return ()
+        made = self._memo.renderer.files(piece.path, template.label, template.source, context)
+        return tuple(_file(piece.overlay, path, text.encode()) for path, text in made.items())
+
+
+def _directories(overlay: Overlay) -> Iterable[Piece]:
+    for path, spec in overlay.declared.files.items():
+        if spec.kind is DeclaredKind.DIRECTORY:
+            yield Piece(overlay, path, _entry(overlay, path, Kind.DIRECTORY, b"", spec))
+
+
+def _links(overlay: Overlay) -> Iterable[Piece]:
+    for path, target in overlay.declared.links.items():
+        yield Piece(overlay, path, _entry(overlay, path, Kind.SYMLINK, target.encode(), Declared(mode=0o777)))
+
+
+def _file(overlay: Overlay, path: str, content: bytes) -> Entry:
+    spec = overlay.declared.file(path)
+    if spec.kind is DeclaredKind.LINK:
+        return _entry(overlay, path, Kind.SYMLINK, content.strip(), Declared(mode=0o777))
+    return _entry(overlay, path, Kind.FILE, content, spec)
+
+
+def _entry(overlay: Overlay, path: str, kind: Kind, content: bytes, spec: Declared) -> Entry:
+    default = 0o755 if kind is Kind.DIRECTORY else 0o644
+    mode = default if spec.mode is None else spec.mode
+    try:
+        return Entry(path, kind, content, mode, spec.uid, spec.gid)
+    except ValueError as error:
+        raise RenderError(f"overlay {overlay.name}: {error}") from None
+
+
+def _refuse_unmade(layer: Layer, made: Mapping[str, Entry]) -> None:
+    """A mistyped path in overlay.yaml would leave a secret readable by everybody.
+
+    A template that may open the file and does not has nothing to say to this node, which is no mistake.
+    """
+    overlay = layer.overlay
+    for path, spec in overlay.declared.files.items():
+        entry = made.get(path)
+        if entry is None and any(piece.template and piece.may_make(path) for piece in layer.pieces):
+            continue
+        if entry is None or entry.kind is not _KINDS[spec.kind]:
+            found = "makes nothing there" if entry is None else f"makes a {entry.kind.name.lower()} there"
+            message = (
+                f"overlays/{overlay.name}/overlay.yaml declares the {spec.kind} {path}, but the overlay {found}"
+            )
+            raise RenderError(message, hint=f"prov overlay show {overlay.name} lists what it makes")
+
+
+def _refuse_collisions(entries: Mapping[str, Entry], makers: Mapping[str, str]) -> None:
+    leaves = {path for path, entry in entries.items() if entry.kind is not Kind.DIRECTORY}
+    for path in sorted(entries):
+        above = path
+        while slash := above.rfind("/") + 1:
+            above = above[: slash - 1]
+            if above in leaves:
+                raise RenderError(
+                    f"overlay {makers[path]} makes {path}, but overlay {makers[above]} makes the "
+                    f"{entries[above].kind.name.lower()} {above}",
+                    hint=f"rename one of them, or declare {above} as a directory only",
+                )
