@@ -75,13 +75,43 @@ def list_(paths: Paths, *, style: str) -> None:
 
 @command.command("show")
 @click.argument("image")
+@click.option("--packages", is_flag=True, help="List its packages.")
+@click.option("--units", is_flag=True, help="List its systemd units, and what starts them.")
+@click.option("--users", is_flag=True, help="List its users.")
+@click.option("--files", "pattern", metavar="PATTERN", help="List its files with such paths, such as '/etc/*'.")
 @format_option
 @click.pass_obj
-def show(paths: Paths, *, image: str, style: str) -> None:
-    """Show a generation: IMAGE is NAME, NAME@NUMBER or NAME@sha256:TREE."""
-    from provisioner.operations.images import record, show_image
+def show(
+    paths: Paths, *, image: str, packages: bool, units: bool, users: bool, pattern: str | None, style: str
+) -> None:
+    """Show a generation and what it holds: IMAGE is NAME, NAME@NUMBER or NAME@sha256:TREE."""
+    from provisioner.operations import images
 
-    write_record(record(show_image(paths, image)), style)
+    if packages + units + users + (pattern is not None) > 1:
+        raise click.UsageError("choose one of --packages, --units, --users and --files")
+    if packages:
+        write_rows(images.list_packages(paths, image), style, ("name", "version", "architecture"))
+    elif units:
+        write_rows(images.list_units(paths, image), style, ("name", "state", "wanted_by"))
+    elif users:
+        write_rows(images.list_users(paths, image), style, ("name", "uid", "gid", "home", "shell"))
+    elif pattern is not None:
+        columns = ("path", "kind", "mode", "uid", "gid", "size", "target", "package")
+        write_rows(images.list_files(paths, image, pattern), style, columns)
+    else:
+        found = images.describe(paths, images.show_image(paths, image))
+        write_record(_in_words(found) if style == "table" else found, style)
+
+
+def _in_words(found: dict[str, Any]) -> dict[str, Any]:
+    """The description with lists of programs as words: `NetworkManager, wicked (disabled)`."""
+    words: dict[str, Any] = {
+        key: ", ".join(each["name"] + ("" if each["enabled"] else " (disabled)") for each in found[key])
+        for key in ("network", "services")
+        if key in found
+    }
+    init = {"init": " ".join(found["init"].values())} if found.get("init") else {}
+    return {**found, **words, **init}
 
 
 def _report(found: dict[str, Any], *, is_new: bool, style: str) -> None:

@@ -10,7 +10,18 @@ from pathlib import Path
 
 from provisioner.config.paths import Paths
 from provisioner.errors import ProvisionerError
-from provisioner.image import codec, inside, kernel, manifest, osrelease, squashfs, stage1, store, unpack
+from provisioner.image import (
+    codec,
+    inside,
+    inventory,
+    kernel,
+    manifest,
+    osrelease,
+    squashfs,
+    stage1,
+    store,
+    unpack,
+)
 from provisioner.image.kernel import Kernel
 from provisioner.image.manifest import Manifest
 from provisioner.image.scratch import workspace
@@ -63,16 +74,25 @@ def build(paths: Paths, name: str, obtain: Callable[[Path], Obtained], *, say: S
         say("read the tree")
         listing = work / "manifest"
         found = manifest.write(tree, listing)
+        facts = inventory.write(tree, listing, work / "inventory")
         codecs = codec.choose(tree, chosen)
         packed = _pack(paths, work, chosen, codecs=codecs, epoch=obtained.epoch, say=say)
-        warnings = (*obtained.warnings, *codecs.warnings, *_acl_warnings(found))
+        warnings = (*obtained.warnings, *codecs.warnings, *_acl_warnings(found), *facts.notes)
         candidate = _describe(name, tree, chosen, found=found, packed=packed, obtained=obtained)
-        candidate = candidate.model_copy(update={"removed": removed, "warnings": warnings})
+        listed = store.add_artifact(paths, work / "inventory")
+        update = {"removed": removed, "warnings": warnings, "inventory": listed}
+        candidate = candidate.model_copy(update=update)
         current = store.catalogue(paths).find(name)
-        if current is not None and candidate.model_dump(include=_PINNED) == current.model_dump(include=_PINNED):
+        if current is not None and _same(candidate, current):
             return Outcome(current, is_new=False)
         store.add_tree(paths, found.tree, folder=tree, manifest=listing)
         return Outcome(store.publish(paths, candidate), is_new=True)
+
+
+def _same(candidate: Generation, current: Generation) -> bool:
+    """Whether nodes would boot the same; a generation without an inventory gives way to one that has it."""
+    pinned = candidate.model_dump(include=_PINNED) == current.model_dump(include=_PINNED)
+    return pinned and current.inventory is not None
 
 
 def _bootable(tree: Path, obtained: Obtained) -> Kernel:

@@ -33,7 +33,7 @@ class Codecs:
 
 def choose(root: Path, kernel: Kernel) -> Codecs:
     """The best compression for a kernel of a tree. A kernel without a configuration file gets gzip for both."""
-    config = _read(root, kernel)
+    config = configuration(root, kernel)
     if not config:
         warning = f"no configuration of kernel {kernel.release} in the image: packed with gzip, to be safe"
         return Codecs(Codec.GZIP, Codec.GZIP, (warning,))
@@ -46,13 +46,8 @@ def choose(root: Path, kernel: Kernel) -> Codecs:
     )
 
 
-def parse(text: str) -> Mapping[str, str]:
-    """The set options of a kernel configuration without their CONFIG_."""
-    lines = (line.split("=", 1) for line in text.splitlines() if line.startswith("CONFIG_") and "=" in line)
-    return {key.removeprefix("CONFIG_"): value for key, value in lines}
-
-
-def _read(root: Path, kernel: Kernel) -> Mapping[str, str]:
+def configuration(root: Path, kernel: Kernel) -> Mapping[str, str]:
+    """The set options of a kernel of a tree without their CONFIG_; empty when the image does not hold them."""
     content = inside.read_regular(kernel.modules / "config", limit=_LIMIT)
     if content is None:
         content = inside.read(root, f"/boot/config-{kernel.release}", limit=_LIMIT)
@@ -61,6 +56,12 @@ def _read(root: Path, kernel: Kernel) -> Mapping[str, str]:
     if content.startswith(b"\x1f\x8b"):
         content = _gunzip(content)
     return parse(content.decode("ascii", "replace"))
+
+
+def parse(text: str) -> Mapping[str, str]:
+    """The set options of a kernel configuration without their CONFIG_."""
+    lines = (line.split("=", 1) for line in text.splitlines() if line.startswith("CONFIG_") and "=" in line)
+    return {key.removeprefix("CONFIG_"): value for key, value in lines}
 
 
 def _gunzip(content: bytes) -> bytes:

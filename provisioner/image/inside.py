@@ -46,6 +46,20 @@ def locate(root: Path, path: str) -> Path:
     return resolve(root, str(pure.parent)) / pure.name
 
 
+def follow(root: Path, path: str) -> Path | None:
+    """As `resolve`, but None for links that lead in a circle."""
+    try:
+        return resolve(root, path)
+    except IntegrityError:
+        return None
+
+
+def children(root: Path, path: str) -> list[Path]:
+    """The entries of a directory of the image, sorted; none when there is no such directory."""
+    folder = follow(root, path)
+    return sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
+
+
 def read(root: Path, path: str, *, limit: int = 1 << 20) -> bytes | None:
     """The first `limit` bytes of a regular file of the image, or None when there is no such file."""
     return read_regular(resolve(root, path), limit=limit)

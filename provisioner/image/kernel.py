@@ -28,14 +28,24 @@ class Kernel:
     file: Path
     modules: Path
 
+    @property
+    def has_modules(self) -> bool:
+        """Whether its modules are there, with their index."""
+        return inside.is_regular(self.modules / "modules.dep")
+
 
 def find(root: Path) -> tuple[Kernel, ...]:
     """The kernels of a tree that have modules, the best last: newest, and rather no debug or real-time variant."""
+    return tuple(each for each in every(root) if each.has_modules)
+
+
+def every(root: Path) -> tuple[Kernel, ...]:
+    """The kernels of a tree with and without modules, in the same order."""
     modules = inside.resolve(root, "/lib/modules")
     kernels: dict[str, Kernel] = {}
     for file in _candidates(root, modules):
         release = release_of(file)
-        if release and inside.is_regular(modules / release / "modules.dep"):
+        if release:
             kernels.setdefault(release, Kernel(release, file, modules / release))
     return tuple(sorted(kernels.values(), key=lambda kernel: _preference(kernel.release)))
 

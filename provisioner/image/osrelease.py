@@ -23,18 +23,28 @@ class OsRelease:
 
 def read(root: Path) -> OsRelease:
     """The identity of the system in a tree; "unknown" where it does not say."""
+    return parse(text(root))
+
+
+def text(root: Path) -> str:
+    """The os-release file of a tree, "" when it has none."""
     for place in _PLACES:
         content = inside.read(root, place, limit=1 << 16)
         if content is not None:
-            return parse(content.decode("utf-8", "replace"))
-    return OsRelease(_UNKNOWN, _UNKNOWN, "")
+            return content.decode("utf-8", "replace")
+    return ""
 
 
 def parse(text: str) -> OsRelease:
     """The identity in the text of an os-release file; lines that are no assignment are ignored."""
-    fields = dict(_assignment(line) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    fields = assignments(text)
     name = fields.get("PRETTY_NAME") or fields.get("NAME") or _UNKNOWN
     return OsRelease(name, fields.get("ID") or _UNKNOWN, fields.get("VERSION_ID", ""))
+
+
+def assignments(text: str) -> dict[str, str]:
+    """Everything that an os-release file sets."""
+    return dict(_assignment(line) for line in text.splitlines() if "=" in line and not line.startswith("#"))
 
 
 def _assignment(line: str) -> tuple[str, str]:

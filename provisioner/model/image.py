@@ -39,7 +39,7 @@ class Generation(Record):
     """One immutable state of an image: tree, kernel, stage 1 and root, always used together.
 
     `created` is Unix seconds, `tree_size` the sum of file sizes in bytes, `removed` the paths that import
-    cleaned away.
+    cleaned away. `inventory` says what the image holds; generations of before there were any have None.
     """
 
     image: str
@@ -57,6 +57,7 @@ class Generation(Record):
     tree_size: int
     entries: int
     origin: Origin
+    inventory: Artifact | None = None
     removed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ import pytest
 
 from provisioner.config.paths import Paths, shipped_data
 from provisioner.errors import CommandError, IntegrityError
-from provisioner.image import kernel, modules, squashfs, stage1, store
+from provisioner.image import inventory, kernel, modules, squashfs, stage1, store
 from provisioner.image.codec import Codec
 from provisioner.model.image import Generation
 from provisioner.operations.images import build_image, import_image
@@ -124,6 +124,24 @@ def test_the_list_of_the_tree_names_every_file(paths: Paths, built: Generation) 
     paths_in_list = [json.loads(line)["path"] for line in lines]
     assert len(paths_in_list) == built.entries
     assert f"boot/vmlinuz-{built.kernel_release}" in paths_in_list
+
+
+@pytest.mark.needs("systemctl", "dpkg-query")
+def test_the_inventory_says_what_systemctl_and_dpkg_say(paths: Paths, built: Generation, tree: Path) -> None:
+    facts, files = inventory.inventory(paths, built), inventory.files(paths, built)
+    assert facts is not None
+    assert files is not None
+    units = ["systemctl", f"--root={tree}", "list-unit-files", "--no-legend", "--no-pager"]
+    listed = subprocess.run(units, capture_output=True, text=True, check=True).stdout.splitlines()
+    query = ["dpkg-query", f"--admindir={tree}/var/lib/dpkg", "-Wf", "${Package} ${Version} ${Architecture}\n"]
+    packages = subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert {unit.name: unit.state for unit in facts.units} == dict(line.split()[:2] for line in listed)
+    assert {f"{each.name} {each.version} {each.architecture}" for each in facts.packages} == set(packages)
+    assert len(files) == built.entries
+    assert files["/usr/sbin/sshd"].package == "openssh-server"
+    assert [each.name for each in facts.services if each.enabled and each.name == "sshd"] == ["sshd"]
+    assert facts.kernels[-1].release == built.kernel_release
 
 
 def test_a_module_that_asks_for_a_file_of_this_machine_is_refused(tree: Path, tmp_path: Path) -> None:
