@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from provisioner import __version__
+from provisioner.cli.verbs import COMPLETE, WORDS
 from provisioner.config.paths import ROOT_VARIABLE, Paths
 from provisioner.errors import ProvisionerError
 
@@ -18,15 +20,29 @@ from provisioner.errors import ProvisionerError
 COMMANDS = {
     "init": ("init", "Make a new site."),
     "node": ("node", "Add, change, list, show and delete nodes."),
-    "group": ("group", "Add, change, list and show groups."),
+    "group": ("group", "Add, change, list, show and delete groups."),
+    "apply": ("apply", "Carry out what files say of nodes and groups, as one change."),
+    "plan": ("plan", "Show what nodes would boot differently."),
     "check": ("check", "Check everything that is written, and name every mistake."),
+    "why": ("why", "Show where a value of a node comes from."),
+    "simulate": ("simulate", "Rehearse the boots of nodes, step by step."),
+    "history": ("history", "Show what was changed, when and by whom."),
+    "undo": ("undo", "Take a change back."),
+    "import": ("import_", "Take over nodes from another system."),
+    "export": ("export", "Write node lists for other programs."),
     "image": ("image", "Build, import, list and show images."),
     "overlay": ("overlay", "List, show and render overlays."),
     "serve": ("serve", "Run the daemon."),
     "status": ("status", "Show what every node does and runs."),
     "boot": ("boot", "Show how nodes booted, step by step."),
     "lab": ("lab", "Boot virtual nodes on this machine."),
+    "completion": ("completion", "Print the completion script of a shell."),
 }
+
+
+# Commands that run for as long as the machine does.
+_LASTING = frozenset({"serve", "lab"})
+_RARELY = (200_000, 50, 100)
 
 
 class LazyGroup(click.Group):
@@ -43,6 +59,13 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"provisioner.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a sub-command, and remember what was typed for whoever records it."""
+        ctx.meta[WORDS] = list(args)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of sub-commands without importing them."""
@@ -66,12 +89,19 @@ def prov(context: click.Context, root: Path | None, *, verbose: bool) -> None:
 
     log.configure(verbose=verbose)
     context.obj = Paths.below(root)
+    if context.invoked_subcommand not in _LASTING:
+        # What a command makes it keeps until it ends; looking for garbage in it would take half of its time.
+        gc.set_threshold(*_RARELY)
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; the only place that turns an error into an exit status."""
+    if COMPLETE in os.environ:
+        from provisioner.cli import bash
+
+        bash.install()
     try:
-        return prov(args=arguments, prog_name="prov")
+        return prov(args=arguments, prog_name="prov", complete_var=COMPLETE)
     except ProvisionerError as error:
         _fail(error.message, error.hint, error.exit_code)
     except OSError as error:

@@ -6,137 +6,230 @@ from typing import Any
 
 import click
 
-from provisioner.cli import output
-from provisioner.cli.changes import changes_of, interface_options, layer_options
-from provisioner.config.emit import Writable
+from provisioner.cli import complete, output
+from provisioner.cli.changes import assignment_argument, assignments_of, interface_options, layer_options
+from provisioner.cli.confirm import Consent, carry_out, change_options
+from provisioner.cli.verbs import Verbs
 from provisioner.config.paths import Paths
-from provisioner.model.resolved import ResolvedNode
 
 _COLUMNS = ("name", "groups", "image", "interface", "mac", "ip")
 
+_nodeset = click.argument("nodeset", shell_complete=complete.nodeset)
+_where = click.option(
+    "--where",
+    multiple=True,
+    metavar="FILTER",
+    help="Of these nodes those that pass: image=rocky-9, tags.rack~r?, !interfaces.*.mac. Repeat to narrow.",
+)
 
-@click.group("node")
+
+@click.group("node", cls=Verbs)
 def command() -> None:
     """Add, change, list, show and delete nodes.
 
-    NODESET is one name or many: n001, n[001-004,010], n[1-9]!n3.
+    NODESET is one name or many: n001, n[001-004,010], n[1-9]!n3, @compute, @rack:r1, @*. The usual short names
+    work too: ls, rm, create, mv, cp.
     """
 
 
 @command.command("add")
 @click.argument("nodeset")
+@assignment_argument
 @layer_options
 @interface_options
+@change_options
 @click.pass_obj
-def add(paths: Paths, /, nodeset: str, **options: Any) -> None:
+def add(paths: Paths, /, nodeset: str, consent: Consent, **options: Any) -> None:
     """Add nodes, as one entry: prov node add n[001-004] --group compute --ip 10.0.1.1+."""
-    from provisioner.image.store import catalogue
-    from provisioner.operations.nodes import add_nodes
+    from provisioner.operations import nodes
 
-    applied = add_nodes(paths, catalogue(paths), nodeset, changes_of(options))
-    output.say_written(applied.files, applied.unserved)
+    carry_out(paths, nodes.add(nodeset, assignments_of(options)), consent)
 
 
 @command.command("set")
-@click.argument("nodeset")
+@_nodeset
+@assignment_argument
 @layer_options
 @interface_options
+@_where
+@change_options
 @click.pass_obj
-def set_(paths: Paths, /, nodeset: str, **options: Any) -> None:
-    """Change nodes.
+def set_(paths: Paths, /, nodeset: str, where: tuple[str, ...], consent: Consent, **options: Any) -> None:
+    """Change nodes: prov node set @compute image=rocky-9 kernel.args+=quiet.
 
-    A list (groups, kernel arguments, overlays) replaces the list of the same entry; what groups and other
-    entries say is still added to it.
+    FIELD=VALUE sets a value, FIELD+=VALUE adds to a list, FIELD-=VALUE takes an item away, wherever it comes from.
+    With = and by an option, a list (groups, kernel arguments, overlays) replaces the list of the same entry; what
+    groups and other entries say is still added to it.
     """
-    from provisioner.image.store import catalogue
-    from provisioner.operations.nodes import set_nodes
+    from provisioner.operations import nodes
 
-    applied = set_nodes(paths, catalogue(paths), nodeset, changes_of(options))
-    output.say_written(applied.files, applied.unserved)
+    carry_out(paths, nodes.change(nodeset, assignments_of(options), where), consent)
+
+
+@command.command("unset")
+@_nodeset
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD...", shell_complete=complete.bare_fields)
+@click.option("--inherited", is_flag=True, help="Also take away what groups say.")
+@_where
+@change_options
+@click.pass_obj
+def unset(
+    paths: Paths,
+    *,
+    nodeset: str,
+    fields: tuple[str, ...],
+    inherited: bool,
+    where: tuple[str, ...],
+    consent: Consent,
+) -> None:
+    """Take values away: prov node unset n001 tags.rack interfaces.eth0.mac."""
+    from provisioner.operations import nodes
+
+    carry_out(paths, nodes.unset(nodeset, fields, where, inherited=inherited), consent)
 
 
 @command.command("delete")
-@click.argument("nodeset")
+@_nodeset
+@_where
+@change_options
 @click.pass_obj
-def delete(paths: Paths, nodeset: str) -> None:
-    """Remove nodes that are written as entries of their own."""
-    from provisioner.image.store import catalogue
-    from provisioner.operations.nodes import delete_nodes
+def delete(paths: Paths, nodeset: str, where: tuple[str, ...], consent: Consent) -> None:
+    """Remove nodes; an entry that holds others too keeps these."""
+    from provisioner.operations import nodes
 
-    applied = delete_nodes(paths, catalogue(paths), nodeset)
-    output.say_written(applied.files, applied.unserved)
+    carry_out(paths, nodes.delete(nodeset, where), consent)
+
+
+@command.command("rename")
+@click.argument("old", shell_complete=complete.nodeset)
+@click.argument("new")
+@change_options
+@click.pass_obj
+def rename(paths: Paths, old: str, new: str, consent: Consent) -> None:
+    """Give nodes other names: prov node rename n[001-004] m[001-004].
+
+    Addresses that count (10.0.1.1+) follow the number in the name; what becomes of them is shown first.
+    """
+    from provisioner.operations import nodes
+
+    plan, renamed = nodes.rename(old, new)
+    carry_out(paths, plan, consent, renamed=renamed)
+
+
+@command.command("copy")
+@click.argument("source", shell_complete=complete.node)
+@click.argument("nodeset")
+@change_options
+@click.pass_obj
+def copy(paths: Paths, source: str, nodeset: str, consent: Consent) -> None:
+    """Add nodes like another one, but for MACs, addresses and what else tells the machine."""
+    from provisioner.operations import nodes
+
+    carry_out(paths, nodes.copy(source, nodeset), consent)
 
 
 @command.command("list")
+@click.argument("nodeset", required=False, shell_complete=complete.nodeset)
+@_where
+@click.option("--fields", metavar="FIELD,...", help="Show these: name,image,tags.rack,interfaces.eth0.mac.")
 @output.format_option
 @click.pass_obj
-def list_(paths: Paths, style: str) -> None:
-    """List all nodes."""
-    from provisioner.image.store import catalogue
-    from provisioner.operations.nodes import usable_site
+def list_(paths: Paths, nodeset: str | None, where: tuple[str, ...], fields: str | None, style: str) -> None:
+    """List nodes, all without NODESET."""
+    from provisioner.operations.listing import FIELDS, rows
+    from provisioner.registry.compiler import current
 
-    site, problems = usable_site(paths, catalogue(paths))
-    output.write_rows([_row(node) for node in site.nodes], style, _COLUMNS)
-    output.warn_of_problems(problems)
+    wanted = _listed(fields)
+    with current(paths) as published:
+        names = None
+        if nodeset is not None or where:
+            from provisioner.operations.select import select
+
+            names = select(published, nodeset, where)
+        output.write_rows(rows(published, names, wanted or FIELDS), style, wanted or _COLUMNS)
+        output.warn_of_problems(len(published.problems()))
 
 
 @command.command("show")
-@click.argument("node")
+@click.argument("node", shell_complete=complete.node)
+@click.option("--secrets", is_flag=True, help="Show passwords.")
 @output.format_option
 @click.pass_obj
-def show(paths: Paths, node: str, style: str) -> None:
+def show(paths: Paths, node: str, *, secrets: bool, style: str) -> None:
     """Show every value of a node, and where it comes from: the strongest place first."""
-    from provisioner.image.store import catalogue
-    from provisioner.operations.nodes import find_node, usable_site
+    from provisioner.operations.listing import details
+    from provisioner.operations.record import flat
 
-    site, problems = usable_site(paths, catalogue(paths))
-    found = find_node(site, node)
-    if style == "table":
-        rows = [[key, output.cell(value), _origin(found, key)] for key, value in _values(found).items()]
-        output.table(["FIELD", "VALUE", "FROM"], rows)
+    record, places = details(paths, node, secrets=secrets)
+    if style != "table":
+        output.write_data({**record, "provenance": places}, style)
+        return
+    values = {path: value for path, value in flat(record) if path in places or _tells(path, value)}
+    origins = (", ".join(places.get(path, ())) or "default" for path in values)
+    lines = (
+        [path, output.cell(value), origin] for (path, value), origin in zip(values.items(), origins, strict=True)
+    )
+    output.table(["FIELD", "VALUE", "FROM"], list(lines))
+
+
+@command.command("edit")
+@_nodeset
+@_where
+@change_options
+@click.pass_obj
+def edit(paths: Paths, nodeset: str, where: tuple[str, ...], consent: Consent) -> None:
+    """Edit the entries of nodes in $VISUAL or $EDITOR.
+
+    What is saved is checked like every change; with a mistake in it the editor opens again and names it.
+    """
+    from provisioner.cli.edit import edit_entries
+    from provisioner.operations import nodes
+    from provisioner.operations.select import select
+
+    edit_entries(
+        paths,
+        lambda view: tuple(select(view.published, nodeset, where)),
+        nodes.entries,
+        nodes.edited,
+        consent,
+    )
+
+
+@command.command("export")
+@click.argument("nodeset", required=False, shell_complete=complete.nodeset)
+@_where
+@click.option("--resolved", is_flag=True, help="Every effective value as data (--format), not what is written.")
+@click.option("--format", "style", type=click.Choice(["yaml", "json"]), default="yaml", help="With --resolved.")
+@click.pass_obj
+def export(paths: Paths, *, nodeset: str | None, where: tuple[str, ...], resolved: bool, style: str) -> None:
+    """Print what is written about nodes, all without NODESET, as a document that prov apply takes."""
+    from provisioner.operations import listing, nodes
+    from provisioner.operations.select import select
+    from provisioner.registry.view import SiteView
+
+    view = SiteView.of(paths)
+    names = select(view.published, nodeset, where)
+    if resolved:
+        output.write_data({"nodes": listing.resolved(view.published, names)}, style)
     else:
-        output.write_data(_record(found), style)
-    output.warn_of_problems(problems)
+        click.echo(nodes.exported(view, names), nl=False)
 
 
-def _row(node: ResolvedNode) -> dict[str, Writable]:
-    boot = node.boot_interface
-    return {
-        "name": node.name,
-        "groups": node.groups,
-        "image": node.image,
-        "interface": node.primary,
-        "mac": boot.mac if boot else None,
-        "ip": str(boot.ip.ip) if boot and boot.ip else None,
-        "ip6": str(boot.ip6.ip) if boot and boot.ip6 else None,
-        "tags": node.tags,
-    }
+@command.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@change_options
+@click.pass_obj
+def import_(paths: Paths, file: Any, consent: Consent) -> None:
+    """Add and change nodes as a document says, as prov node export prints it; - reads it from a pipe."""
+    from provisioner.operations.apply import documents
+
+    carry_out(paths, documents([(file.name, file.read())], only="nodes"), consent)
 
 
-def _record(node: ResolvedNode) -> dict[str, Writable]:
-    record: dict[str, Writable] = node.model_dump(mode="json", exclude={"provenance"})
-    sources = {key: [str(source) for source in reversed(each)] for key, each in node.provenance.items()}
-    return {**record, "provenance": sources}
+def _listed(fields: str | None) -> tuple[str, ...]:
+    return tuple(each.strip() for each in fields.split(",") if each.strip()) if fields else ()
 
 
-def _values(node: ResolvedNode) -> dict[str, Writable]:
-    values: dict[str, Writable] = {
-        "groups": node.groups,
-        "domain": node.domain,
-        "image": node.image,
-        "root.kind": node.root,
-        "overlays.system": node.system_overlays,
-        "overlays.runtime": node.runtime_overlays,
-        "kernel.args": node.kernel_args,
-        "script": node.script,
-    }
-    values.update({f"tags.{key}": value for key, value in node.tags.items()})
-    for each in node.interfaces:
-        fields = {"network": each.network, "mac": each.mac, "ip": each.ip, "ip6": each.ip6}
-        values.update({f"interfaces.{each.name}.{key}": str(value) for key, value in fields.items() if value})
-    return values
-
-
-def _origin(node: ResolvedNode, key: str) -> str:
-    sources = node.provenance.get(key, ())
-    return ", ".join(str(source) for source in reversed(sources)) or "default"
+def _tells(path: str, value: object) -> bool:
+    """Whether a value that nobody set is worth a line."""
+    return path in {"groups", "image"} or value not in (None, "", [], False)

@@ -15,6 +15,8 @@ from provisioner.errors import Problem
 F = TypeVar("F", bound=Callable[..., object])
 Row = Mapping[str, Writable]
 
+_DRAWN = 500
+
 
 def format_option(function: F) -> F:
     """Add `--format`, which the command gets as `style`."""
@@ -49,14 +51,13 @@ def write_data(data: Writable, style: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: drawn on a terminal, aligned plain text into a pipe."""
-    if sys.stdout.isatty():
+    """Print a table: drawn on a terminal, aligned plain text into a pipe and where drawing would take long."""
+    if sys.stdout.isatty() and len(rows) <= _DRAWN:
         _draw(columns, rows)
         return
     widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-    for row in (columns, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (columns, *rows))
+    click.echo("\n".join("  ".join(cells).rstrip() for cells in padded))
 
 
 def lines(pairs: Iterable[tuple[str, Writable]]) -> None:
@@ -65,12 +66,6 @@ def lines(pairs: Iterable[tuple[str, Writable]]) -> None:
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         click.echo(f"{name.ljust(width)}  {value}".rstrip())
-
-
-def say_written(files: Iterable[str], unserved: str) -> None:
-    """Name the files that an edit changed, and why the daemon does not serve them."""
-    click.echo("\n".join(f"wrote {file}" for file in files) or "nothing to change")
-    warn_of_unserved("written", unserved)
 
 
 def warn_of_unserved(done: str, reason: str) -> None:

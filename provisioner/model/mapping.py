@@ -35,7 +35,7 @@ class Written(BaseModel):
         kept = {
             key: cls._without(key, value)
             for key, value in data.items()
-            if (key.removeprefix(REMOVES),) not in removed
+            if not (key.startswith(REMOVES) and (key.removeprefix(REMOVES),) in removed)
         }
         given = {key: value for key, value in kept.items() if value is not None or key not in cls._fields()}
         return {**given, REMOVES: removed} if removed else given

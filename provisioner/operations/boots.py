@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
 from provisioner.events.history import History
-from provisioner.image.store import catalogue
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event
-from provisioner.operations.nodes import find_node, usable_site
+from provisioner.registry.compiler import current
 from provisioner.registry.store import read_current, read_node
 
 
@@ -58,8 +57,11 @@ def _demand_node(paths: Paths, name: str) -> None:
     """Raise NotFoundError for a node that is not served and, before any daemon ran, not written either."""
     revision = read_current(paths)
     if revision is None:
-        find_node(usable_site(paths, catalogue(paths))[0], name)
-    elif read_node(paths, revision, name) is None:
+        with current(paths) as published:
+            known = published.node(name) is not None
+    else:
+        known = read_node(paths, revision, name) is not None
+    if not known:
         raise NotFoundError(f"there is no node {name}", hint="prov node list")
 
 

@@ -1,67 +1,109 @@
-"""Add, change, delete, list and show nodes."""
+"""Every change of nodes as a plan (`operations.change`), and what is told of nodes.
+
+A plan chooses its nodes itself, from the site that it is asked about: planned again on another state of the site,
+`@compute` means the nodes that are in the group then.
+"""
 
 from __future__ import annotations
 
-from provisioner.config.paths import Paths
-from provisioner.errors import ConfigError, NotFoundError, ProvisionerError
-from provisioner.model.catalogue import Catalogue
-from provisioner.model.resolved import ResolvedNode
-from provisioner.operations.apply import Applied, apply
-from provisioner.registry import plan
-from provisioner.registry.changes import Changes
-from provisioner.registry.edit import examine_site
-from provisioner.registry.load import Loaded
+from collections.abc import Iterable, Mapping, Sequence
+
+from provisioner.errors import ProvisionerError
+from provisioner.model.nodeset import fold
+from provisioner.model.written import NodeEntry
+from provisioner.operations.change import Plan
+from provisioner.operations.select import named, select
+from provisioner.registry import editing, export, nodeedits
+from provisioner.registry.field import Assignment, parse_assignment, parse_path
+from provisioner.registry.view import SiteView
+
+# What tells one machine from all others.
+_IDENTITY = frozenset({"mac", "uuid", "serial", "asset"})
 
 
-def add_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes) -> Applied:
-    """Write one entry for new nodes.
+def add(nodeset: str, assignments: Sequence[str]) -> Plan:
+    """New nodes. The plan raises ConflictError when one of them exists.
 
-    Raises ConflictError when a node exists, ConfigError when the site would have a new mistake.
+    Raises ProvisionerError for what is no node set, for a field that does not exist and a value that it cannot
+    have, and when several nodes would get what belongs to one machine.
     """
-    _demand_one_for_mac(nodeset, changes)
-    return apply(paths, catalogue, lambda texts, site: plan.add_nodes(texts, site, nodeset, changes.settings()))
+    names, parsed = named(nodeset), _parsed(assignments)
+    _demand_one(names, parsed)
+    return lambda view: nodeedits.add_nodes(view, names, parsed)
 
 
-def set_nodes(paths: Paths, catalogue: Catalogue, nodeset: str, changes: Changes) -> Applied:
-    """Change exactly these nodes.
-
-    Raises NotFoundError for nodes that do not exist, ConflictError where other entries stand in the way,
-    ConfigError when the site would have a new mistake.
-    """
-    _demand_one_for_mac(nodeset, changes)
-    if not changes.settings():
+def change(nodeset: str, assignments: Sequence[str], where: Sequence[str] = ()) -> Plan:
+    """Other values for nodes. The plan raises NotFoundError for nodes that do not exist; else as `add`."""
+    parsed = _parsed(assignments)
+    if not parsed:
         raise ProvisionerError(f"nothing to set for {nodeset}", hint="prov node set --help")
-    return apply(paths, catalogue, lambda texts, site: plan.set_nodes(texts, site, nodeset, changes.settings()))
+
+    def plan(view: SiteView) -> Mapping[str, str | None]:
+        names = select(view.published, nodeset, where)
+        _demand_one(names, parsed)
+        return nodeedits.set_nodes(view, names, parsed)
+
+    return plan
 
 
-def delete_nodes(paths: Paths, catalogue: Catalogue, nodeset: str) -> Applied:
-    """Remove the entries of these nodes.
+def unset(nodeset: str, fields: Iterable[str], where: Sequence[str] = (), *, inherited: bool = False) -> Plan:
+    """Without the values of some fields; `inherited` takes away what groups say too."""
+    paths = [parse_path(each, NodeEntry) for each in fields]
+    return lambda view: nodeedits.unset_nodes(
+        view, select(view.published, nodeset, where), paths, inherited=inherited
+    )
 
-    Raises NotFoundError for nodes that do not exist, ConflictError when an entry holds other nodes too.
+
+def delete(nodeset: str, where: Sequence[str] = ()) -> Plan:
+    """Without some nodes."""
+    return lambda view: nodeedits.delete_nodes(view, select(view.published, nodeset, where))
+
+
+def rename(old: str, new: str) -> tuple[Plan, Mapping[str, str]]:
+    """Other names for nodes, in the order of both sets; returns the new names with the old ones too.
+
+    Raises ProvisionerError when the sets have different sizes.
     """
-    return apply(paths, catalogue, lambda texts, site: plan.delete_nodes(texts, site, nodeset))
+    pairs = named(old), named(new)
+    if len(pairs[0]) != len(pairs[1]):
+        message = f"{old} is {len(pairs[0])} nodes, and {new} is {len(pairs[1])}"
+        raise ProvisionerError(message, hint="prov node rename n[001-004] m[001-004]")
+    mapping = dict(zip(*pairs, strict=True))
+    return lambda view: nodeedits.rename_nodes(view, mapping), {name: before for before, name in mapping.items()}
 
 
-def usable_site(paths: Paths, catalogue: Catalogue) -> tuple[Loaded, int]:
-    """The site as far as it can be read, and how many problems it has.
-
-    Raises ConfigError when provisioner.yaml itself cannot be used.
-    """
-    examined = examine_site(paths, catalogue)
-    if examined.loaded is None:
-        raise ConfigError(examined.problems)
-    return examined.loaded, len(examined.problems)
+def copy(source: str, nodeset: str) -> Plan:
+    """New nodes that are like another one but for what tells the machine."""
+    names = named(nodeset)
+    return lambda view: nodeedits.copy_node(view, source, names)
 
 
-def find_node(site: Loaded, name: str) -> ResolvedNode:
-    """The node with a name; NotFoundError when there is none."""
-    found = next((node for node in site.nodes if node.name == name), None)
-    if found is None:
-        raise NotFoundError(f"there is no node {name}", hint="prov node list")
-    return found
+def entries(view: SiteView, names: Sequence[str]) -> str:
+    """What is written about some nodes, to be edited."""
+    return editing.entries_text(view, names)
 
 
-def _demand_one_for_mac(nodeset: str, changes: Changes) -> None:
-    if changes.mac and len(plan.names_of(nodeset)) > 1:
-        message = f"a MAC belongs to one node, and {nodeset} is {len(plan.names_of(nodeset))}"
-        raise ProvisionerError(message, hint="prov node set NODE --mac MAC")
+def edited(names: Sequence[str], text: str) -> Plan:
+    """The entries of some nodes as somebody edited them."""
+    return lambda view: editing.with_edited_entries(view, names, text)
+
+
+def exported(view: SiteView, names: Sequence[str]) -> str:
+    """A document from which `prov apply` makes the same nodes."""
+    return export.export_nodes(view, names)
+
+
+def _parsed(assignments: Iterable[str]) -> list[Assignment]:
+    return [parse_assignment(each, NodeEntry) for each in assignments]
+
+
+def _demand_one(names: Sequence[str], assignments: Iterable[Assignment]) -> None:
+    own = next((each for each in assignments if each.path[-1] in _IDENTITY and _is_own(each.path)), None)
+    if own and len(names) > 1:
+        what = "MAC" if own.path[-1] == "mac" else own.path[-1]
+        message = f"a {what} belongs to one node, and {fold(names)} is {len(names)}"
+        raise ProvisionerError(message, hint=f"prov node set NODE {'.'.join(own.path)}=...")
+
+
+def _is_own(path: tuple[str, ...]) -> bool:
+    return len(path) == 1 or path[0] in {"interfaces", "bmc"}

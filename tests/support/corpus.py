@@ -112,6 +112,9 @@ def node_sets() -> Corpus:
         b"n[1-9]&n[5-20],m1",
         b"a^b",
         b"n[0-9][0-9]",
+        b"r1[08-11]n[8-11]0",
+        b"@compute!@rack:r[1-2],@*&@rack:*",
+        b"n0*!n?0[1-3]*",
         b"n001",
     )
 

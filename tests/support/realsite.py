@@ -87,16 +87,26 @@ class RealSite:
         )
         # An emulated processor pays dearly for the kernel's mitigations.
         arguments = ("--kernel-arg", "console=ttyS0,115200", "--kernel-arg", "mitigations=off")
-        prov(root, "group", "add", "compute", "--image", "debian-12", *arguments)
+        prov(root, "group", "add", "compute", "--yes", "--image", "debian-12", *arguments)
         prov(
-            root, "group", "add", "gpu", "--group", "compute", "--kernel-arg", "e2e.group=gpu", "--tag", "kind=gpu"
+            root,
+            "group",
+            "add",
+            "gpu",
+            "--yes",
+            "--group",
+            "compute",
+            "--kernel-arg",
+            "e2e.group=gpu",
+            "--tag",
+            "kind=gpu",
         )
-        prov(root, "node", "add", "n[001-009]", "--group", "compute", "--ip", "10.77.1.1+")
+        prov(root, "node", "add", "n[001-009]", "--yes", "--group", "compute", "--ip", "10.77.1.1+")
         for number in range(1, 10):
-            prov(root, "node", "set", f"n{number:03}", "--mac", str(mac(number)))
-        prov(root, "node", "set", "n002", "--group", "gpu")
+            prov(root, "node", "set", f"n{number:03}", "--yes", "--mac", str(mac(number)))
+        prov(root, "node", "set", "n002", "--yes", "--group", "gpu")
         site.write_motd("first")
-        prov(root, "group", "set", "compute", "--system-overlay", "motd")
+        prov(root, "group", "set", "compute", "--yes", "--system-overlay", "motd")
         return site
 
     def __enter__(self) -> Self:

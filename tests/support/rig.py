@@ -58,6 +58,11 @@ class Server:
             total += times.user + times.system + times.children_user + times.children_system
         return float(total)
 
+    def memory(self) -> dict[int, int]:
+        """Bytes of memory that each of its processes has for itself, by process id; its own first."""
+        processes = (self._process, *self._process.children(recursive=True))
+        return {process.pid: int(process.memory_full_info().uss) for process in processes}
+
 
 @contextmanager
 def rig() -> Iterator[Rig]:

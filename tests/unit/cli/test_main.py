@@ -27,11 +27,24 @@ def test_an_error_of_ours_is_a_message_and_a_hint(tmp_path: Path, capsys: pytest
     assert hint.startswith("    hint: ")
 
 
-@pytest.mark.parametrize("words", [("init", "--cluster", "c", "--network", "10.0.0.0/16"), ("node", "add", "n1")])
 def test_what_the_system_refuses_is_its_words_and_the_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "file"
     file.touch()
+    words = ("init", "--cluster", "c", "--network", "10.0.0.0/16")
 
     assert failed(capsys, "--root", file / "site", *words) == f"prov: Not a directory: {file}/site/var\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("node", "list"), ("node", "add", "n1", "--yes"), ("group", "add", "g", "--yes")]
+)
+def test_a_folder_that_is_no_site_is_named_before_anything_is_made_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    message, hint = failed(capsys, "--root", tmp_path, *words).splitlines()
+
+    assert message == "prov: provisioner.yaml:0:0: there is no site here: the file does not exist"
+    assert hint == "    hint: prov init --cluster NAME --network CIDR"
+    assert list(tmp_path.iterdir()) == []

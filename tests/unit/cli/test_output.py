@@ -65,17 +65,21 @@ def test_problems_and_warnings_go_to_standard_error(capsys: pytest.CaptureFixtur
     assert printed.err == "a.yaml:1:2: wrong\n    hint: right\nwarning: 2 problems in the site; see prov check\n"
 
 
-@pytest.mark.parametrize(("files", "text"), [((), "nothing to change\n"), (("a", "b"), "wrote a\nwrote b\n")])
-def test_an_edit_names_its_files(capsys: pytest.CaptureFixture[str], files: tuple[str, ...], text: str) -> None:
-    output.say_written(files, "")
-
-    assert capsys.readouterr() == (text, "")
-
-
-def test_an_edit_that_is_not_served_says_why_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    output.say_written(("a",), "2 mistakes in the site; see prov check")
+def test_what_is_written_and_not_served_is_told_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    output.warn_of_unserved("written", "2 mistakes in the site; see prov check")
+    output.warn_of_unserved("written", "")
 
     assert capsys.readouterr() == (
-        "wrote a\n",
+        "",
         "warning: written, but not served: 2 mistakes in the site; see prov check\n",
     )
+
+
+def test_a_long_table_on_a_terminal_is_not_drawn(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+
+    output.table(["A", "B"], [[str(number), "x"] for number in range(1000)])
+
+    assert capsys.readouterr().out.splitlines()[:2] == ["A    B", "0    x"]

@@ -14,8 +14,9 @@ PAGES = sorted(
     for path in ROOT.glob(f"{folder}/**/*.md")
 ) + sorted(ROOT.glob("*.md"))
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"\s{2,}.*| # .*")
+_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Remarks, and what the shell does with a command: here-documents, pipes, redirections.
+_COMMENT = re.compile(r"\s{2,}.*| # .*| <<.*| [|>] .*| \\$")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _INLINE = re.compile(r"`(prov [^`]+)`")
 _HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import shlex
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -22,14 +24,25 @@ def test_the_readme_and_the_reference_name_every_command(command: str) -> None:
 @each_page
 def test_every_command_line_that_a_page_shows_is_one_that_prov_takes(page: Path) -> None:
     for line in pages.commands(page.read_text()):
-        parse(line)
+        with missing_files_allowed():
+            parse(line)
 
 
 @each_page
 def test_every_command_that_a_page_names_exists_with_these_options(page: Path) -> None:
     for line in pages.mentions(page.read_text()):
-        with suppress(click.MissingParameter):
+        with suppress(click.MissingParameter), missing_files_allowed():
             parse(line)
+
+
+@contextmanager
+def missing_files_allowed() -> Iterator[None]:
+    """The files that a page speaks of are not here; tests that run the pages have them."""
+    try:
+        yield
+    except click.BadParameter as error:
+        if not re.search(r"No such file|does not exist", error.message):
+            raise
 
 
 def parse(line: str) -> None:

@@ -17,13 +17,44 @@ FILES = {"provisioner.yaml": SITE, "nodes.d/a.yaml": "nodes: {n1: {image: debian
 IMAGES = catalogue_of("debian-12")
 
 
-def test_checking_finds_what_compiling_makes_and_writes_nothing(tmp_path: Path) -> None:
+def test_checking_finds_what_compiling_makes_and_serves_nothing(tmp_path: Path) -> None:
     paths = write_site(tmp_path, FILES)
 
     checked = check(paths, IMAGES)
+    assert not paths.current_revision.exists()
+    compiled = compile_site(paths, IMAGES)
 
-    assert not paths.state.exists()
-    assert checked == compile_site(paths, IMAGES)
+    assert (checked.revision, checked.snapshot) == (compiled.revision, compiled.snapshot)
+
+
+def test_overlays_are_looked_at_once_for_each_state_that_they_are_in(tmp_path: Path) -> None:
+    paths = write_site(tmp_path, {**FILES, "overlays/x/rootfs/etc/x.j2": "{{ node. }}"})
+    paths.state.mkdir()
+    for _ in range(2):
+        with pytest.raises(ConfigError) as caught:
+            check(paths, IMAGES)
+        assert [problem.file for problem in caught.value.problems] == ["overlays/x/rootfs/etc/x.j2"]
+    (looked,) = paths.snapshots.glob("overlays-*.json")
+
+    looked.write_text("[]")
+    check(paths, IMAGES)
+    (tmp_path / "nodes.d/a.yaml").write_text("nodes: {n2: }\n")
+    check(paths, IMAGES)
+    (tmp_path / "overlays/x/rootfs/etc/x.j2").write_text("{{ node.. }}")
+    with pytest.raises(ConfigError):
+        check(paths, IMAGES)
+
+
+def test_an_answer_about_overlays_that_cannot_be_read_is_found_again(tmp_path: Path) -> None:
+    paths = write_site(tmp_path, {**FILES, "overlays/x/rootfs/etc/x.j2": "{{ node. }}"})
+    paths.state.mkdir()
+    with pytest.raises(ConfigError):
+        check(paths, IMAGES)
+    (looked,) = paths.snapshots.glob("overlays-*.json")
+    looked.write_text("[[1]]")
+
+    with pytest.raises(ConfigError, match="Jinja"):
+        check(paths, IMAGES)
 
 
 def test_compiling_keeps_the_revision_and_makes_it_current(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Nodes: add, change, delete, look."""
+"""Changes of nodes, from what is typed to what is written."""
 
 from __future__ import annotations
 
@@ -6,73 +6,133 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.errors import ConfigError, NotFoundError, ProvisionerError
-from provisioner.model.catalogue import Catalogue
-from provisioner.operations.nodes import add_nodes, delete_nodes, find_node, set_nodes, usable_site
-from provisioner.registry.changes import Changes
-from tests.support.site import SITE, write_site
+from provisioner.config.paths import Paths
+from provisioner.errors import ConfigError, ConflictError, NotFoundError, ProvisionerError
+from provisioner.operations import nodes
+from provisioner.operations.change import Draft, Plan, commit, draft
+from provisioner.registry.view import SiteView
+from tests.support.site import SITE, catalogue_of, write_site
 
-EMPTY = Catalogue()
+NODES = """\
+nodes:
+  n[1-4]: {groups: [g], interfaces: {eth0: {ip: 10.0.1.1+}}}
+  n1: {interfaces: {eth0: {mac: "52:54:00:00:00:01"}}}
+"""
+FILE = "nodes.d/nodes.yaml"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    files = {"provisioner.yaml": SITE, FILE: NODES, "groups.d/g.yaml": "groups: {g: {tags: {rack: r1}}}\n"}
+    return write_site(tmp_path, files)
+
+
+def worked_out(paths: Paths, plan: Plan) -> Draft:
+    return draft(paths, catalogue_of("debian-12"), plan)
+
+
+def written(paths: Paths, plan: Plan) -> str:
+    """The file of nodes after a change."""
+    commit(worked_out(paths, plan), command="x")
+    return (paths.site / FILE).read_text()
 
 
 def test_a_rack_is_added_and_one_node_gets_its_mac(tmp_path: Path) -> None:
     paths = write_site(tmp_path, {"provisioner.yaml": SITE})
 
-    add_nodes(paths, EMPTY, "n[001-004]", Changes(ip="10.0.1.1+"))
-    set_nodes(paths, EMPTY, "n001", Changes(mac="52:54:00:00:00:01"))
+    written(paths, nodes.add("n[001-004]", ["interfaces.eth0.ip=10.0.1.1+"]))
 
-    assert (paths.node_files / "nodes.yaml").read_text() == (
+    assert written(paths, nodes.change("n001", ["interfaces.eth0.mac=52:54:00:00:00:01"])) == (
         "nodes:\n"
         "  n[001-004]: {interfaces: {eth0: {ip: 10.0.1.1+}}}\n"
         '  n001: {interfaces: {eth0: {mac: "52:54:00:00:00:01"}}}\n'
     )
-    site, problems = usable_site(paths, EMPTY)
-    assert problems == 0
-    assert [str(node.interfaces[0].ip) for node in site.nodes][-1] == "10.0.1.4/16"
 
 
-def test_a_deleted_node_is_gone(tmp_path: Path) -> None:
-    paths = write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/a.yaml": "nodes:\n  n1:\n  n2:\n"})
+def test_a_change_of_a_group_of_nodes_is_written_for_these(paths: Paths) -> None:
+    text = written(paths, nodes.change("@g!n1", ["image=debian-12"], where=["!mac"]))
 
-    assert delete_nodes(paths, EMPTY, "n1").files == ("nodes.d/a.yaml",)
-
-    site, _ = usable_site(paths, EMPTY)
-    assert find_node(site, "n2").name == "n2"
-    with pytest.raises(NotFoundError, match="there is no node n1"):
-        find_node(site, "n1")
+    assert text.endswith("  n[2-4]: {image: debian-12}\n")
 
 
-def test_a_mac_is_for_one_node(tmp_path: Path) -> None:
-    paths = write_site(tmp_path, {"provisioner.yaml": SITE})
+def test_the_nodes_of_a_group_are_those_that_are_in_it_when_it_is_written(paths: Paths) -> None:
+    plan = nodes.change("@g", ["image=debian-12"])
+    worked_out(paths, plan)
+    commit(worked_out(paths, nodes.add("n5", ["groups=g"])), command="x")
 
-    with pytest.raises(ProvisionerError, match=r"a MAC belongs to one node, and n\[1-2\] is 2"):
-        add_nodes(paths, EMPTY, "n[1-2]", Changes(mac="52:54:00:00:00:01"))
+    assert written(paths, plan).endswith("  n[1-5]: {image: debian-12}\n")
 
 
-def test_nothing_to_set_is_said(tmp_path: Path) -> None:
+def test_a_value_is_taken_away(paths: Paths) -> None:
+    assert "mac" not in written(paths, nodes.unset("n1", ["interfaces.eth0.mac"]))
+    with pytest.raises(NotFoundError, match=r"it comes from group g, groups\.d/g\.yaml:1"):
+        worked_out(paths, nodes.unset("n1", ["tags.rack"]))
+    assert "~rack" in written(paths, nodes.unset("n1", ["tags.rack"], inherited=True))
+
+
+def test_nodes_are_deleted_out_of_a_range(paths: Paths) -> None:
+    assert written(paths, nodes.delete("n[1-2]")) == (
+        "nodes:\n  n[3-4]: {groups: [g], interfaces: {eth0: {ip: 10.0.1.1+}}}\n"
+    )
+
+
+def test_nodes_get_other_names_in_the_order_of_both_sets(paths: Paths) -> None:
+    plan, renamed = nodes.rename("n[1-2]", "m[8-9]")
+
+    assert renamed == {"m8": "n1", "m9": "n2"}
+    assert sorted(worked_out(paths, plan).changed_nodes()) == ["m8", "m9", "n1", "n2"]
+
+
+def test_names_that_are_not_as_many_are_refused() -> None:
+    with pytest.raises(ProvisionerError, match=r"n\[1-2\] is 2 nodes, and m\[1-3\] is 3"):
+        nodes.rename("n[1-2]", "m[1-3]")
+
+
+def test_a_copy_has_no_mac(paths: Paths) -> None:
+    assert written(paths, nodes.copy("n1", "n[5-6]")).endswith(
+        "  n[5-6]: {groups: [g], interfaces: {eth0: {ip: 10.0.1.1+}}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "assignment", ["interfaces.eth0.mac=52:54:00:00:00:09", "bmc.mac=52:54:00:00:00:09", "serial=x", "asset=y"]
+)
+def test_what_tells_a_machine_is_for_one_node(paths: Paths, assignment: str) -> None:
+    with pytest.raises(ProvisionerError, match=r"belongs to one node, and n\[1-2\] is 2"):
+        worked_out(paths, nodes.change("n[1-2]", [assignment]))
+    with pytest.raises(ProvisionerError, match=r"belongs to one node, and m\[1-2\] is 2"):
+        nodes.add("m[1-2]", [assignment])
+
+
+def test_a_tag_that_is_called_mac_is_for_many(paths: Paths) -> None:
+    assert worked_out(paths, nodes.change("n[1-2]", ["tags.mac=many"])).files
+
+
+def test_nothing_to_set_is_said() -> None:
     with pytest.raises(ProvisionerError, match="nothing to set"):
-        set_nodes(write_site(tmp_path, {}), EMPTY, "n1", Changes())
+        nodes.change("n1", [])
 
 
-def test_an_address_that_is_taken_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    paths = write_site(tmp_path, {"provisioner.yaml": SITE})
-    add_nodes(paths, EMPTY, "n1", Changes(ip="10.0.1.1"))
-    before = (paths.node_files / "nodes.yaml").read_bytes()
+def test_a_field_that_does_not_exist_is_told_before_anything_is_read() -> None:
+    with pytest.raises(ProvisionerError, match="imagee"):
+        nodes.add("n1", ["imagee=x"])
 
+
+def test_a_node_that_exists_is_not_added_again(paths: Paths) -> None:
+    with pytest.raises(ConflictError, match="n1 exists already"):
+        worked_out(paths, nodes.add("n1", []))
+
+
+def test_an_address_that_is_taken_is_refused_and_nothing_is_written(paths: Paths) -> None:
     with pytest.raises(ConfigError, match="belongs to n1 already"):
-        add_nodes(paths, EMPTY, "n2", Changes(ip="10.0.1.1"))
+        worked_out(paths, nodes.add("n9", ["interfaces.eth0.ip=10.0.1.1"]))
 
-    assert (paths.node_files / "nodes.yaml").read_bytes() == before
-
-
-def test_a_site_with_a_mistake_can_be_looked_at(tmp_path: Path) -> None:
-    paths = write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/a.yaml": "nodes: {n1: {image: x}}\n"})
-
-    site, problems = usable_site(paths, EMPTY)
-
-    assert (len(site.nodes), problems) == (1, 1)
+    assert (paths.site / FILE).read_text() == NODES
 
 
-def test_a_folder_that_is_no_site_cannot(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no site here"):
-        usable_site(write_site(tmp_path, {}), EMPTY)
+def test_entries_go_to_an_editor_and_back(paths: Paths) -> None:
+    text = nodes.entries(SiteView.of(paths), ["n1"])
+
+    edited = written(paths, nodes.edited(["n1"], text.replace("00:01", "00:02")))
+
+    assert edited == NODES.replace("00:01", "00:02")

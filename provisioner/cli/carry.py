@@ -1,0 +1,91 @@
+"""A draft of a change, carried to its end: shown, asked for, written, and how to undo it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+import click
+
+from provisioner.cli import output
+from provisioner.cli.consent import Consent
+from provisioner.cli.difference import question, write_differences
+from provisioner.cli.verbs import WORDS
+from provisioner.errors import ProvisionerError
+from provisioner.operations.change import Applied, Draft, commit
+
+_CHANGES = 2
+
+
+def carry(drafted: Draft, consent: Consent, *, undoes: int | None = None) -> None:
+    """Show what a draft does, ask, write it, and say how to undo it.
+
+    Raises what `commit` raises, and at the end what kept git from committing.
+    """
+    if not drafted.files:
+        _tell_nothing(consent.style)
+        return
+    if consent.plan:
+        _show_plan(drafted, consent.style)
+    else:
+        ask(drafted, consent)
+        applied = commit(drafted, command=command_line(), message=consent.message, undoes=undoes, git=consent.git)
+        _tell(drafted, applied, consent.style)
+
+
+def ask(drafted: Draft, consent: Consent) -> None:
+    """Print the difference and ask. Ends the command for a no; ProvisionerError where nobody can be asked."""
+    if consent.style == "table":
+        write_differences(drafted.differences, drafted.files)
+    if consent.yes:
+        return
+    if not sys.stdin.isatty():
+        message = "nobody is there to be asked, so nothing is written"
+        raise ProvisionerError(message, hint="say yes beforehand: --yes")
+    if not click.confirm(question(drafted.differences, drafted.files), err=True):
+        click.echo("nothing is written", err=True)
+        click.get_current_context().exit(1)
+
+
+def command_line() -> str:
+    """What was typed, for the history: without options for the whole program, and without secrets."""
+    context = click.get_current_context()
+    words: list[str] = context.meta.get(WORDS, [])
+    return shlex.join(["prov", *map(_without_secret, words)]) if words else context.command_path
+
+
+def _without_secret(word: str) -> str:
+    field, equals, _ = word.partition("=")
+    return f"{field}=..." if equals and "password" in field else word
+
+
+def _show_plan(drafted: Draft, style: str) -> None:
+    from provisioner.cli.bootplan import write_plan
+    from provisioner.operations.bootplan import boot_plan
+
+    if style == "table":
+        write_differences(drafted.differences, drafted.files)
+    write_plan(boot_plan(drafted.paths, drafted.catalogue, drafted), style)
+    click.get_current_context().exit(_CHANGES if drafted.differences else 0)
+
+
+def _tell(drafted: Draft, applied: Applied, style: str) -> None:
+    if style == "table":
+        click.echo("\n".join(f"wrote {file}" for file in applied.files))
+        if applied.commit:
+            click.echo(f"committed {applied.commit}")
+        click.echo(f"undo with: prov undo {applied.number}")
+    else:
+        differences = [each.record() for each in drafted.differences]
+        output.write_data({"change": applied.number, "files": applied.files, "differences": differences}, style)
+    output.problems(applied.left)
+    output.warn_of_unserved("written", applied.unserved)
+    if applied.uncommitted:
+        raise applied.uncommitted
+
+
+def _tell_nothing(style: str) -> None:
+    if style == "table":
+        click.echo("nothing to change")
+    else:
+        output.write_data({"change": None, "files": [], "differences": []}, style)

@@ -1,0 +1,241 @@
+"""Which files of a node's overlays become others between two revisions.
+
+Most nodes are the same before and after; what their templates read besides the node is the same for a whole class
+of them, and is looked at once a class. Only what reads other values than before is rendered.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import takewhile
+
+from provisioner.archive.tree import Entry, Kind
+from provisioner.errors import ProvisionerError
+from provisioner.model.resolved import ResolvedNode
+from provisioner.model.secret import HIDDEN
+from provisioner.operations.side import Side
+from provisioner.overlay.context import SHARED, Context, Head
+from provisioner.overlay.library import Piece
+from provisioner.overlay.memo import stamp
+from provisioner.overlay.rendered import OverlayKind
+
+LONGEST = 200
+"""How many lines of one file's difference are kept."""
+
+_CONTEXT_LINES = 1
+# Public by their nature, however closed.
+_PUBLIC = (".pub", "/authorized_keys")
+# Permission bits of everybody but the owner.
+_OTHERS = 0o077
+
+Tree = Mapping[str, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file that becomes another one, and the lines of the difference.
+
+    `is_own` tells that what made it read the node; all other nodes that have it see the very same lines.
+    """
+
+    path: str
+    lines: tuple[str, ...]
+    is_own: bool = True
+
+
+class FileChanges:
+    """Compares the overlays of nodes on two sides. `secrets` are texts that no difference may show."""
+
+    def __init__(self, before: Side, after: Side, secrets: Iterable[str] = ()) -> None:
+        self._before = before
+        self._after = after
+        # A secret may be the beginning of another one.
+        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._same_site = before.snapshot.site == after.snapshot.site
+        self._common: dict[object, tuple[FileChange, ...]] = {}
+        self._difference = lru_cache(maxsize=4096)(self._compare)
+
+    def of(self, kind: OverlayKind, old: ResolvedNode, new: ResolvedNode) -> tuple[FileChange, ...]:
+        """What changes in one node that was `old` and will be `new`; the same object where it stays as it was."""
+        pair = _Pair(self._before, self._after, old, new)
+        # What templates see of such a node besides these is what they saw before.
+        key = (kind.names(old), *pair.heads) if old is new and self._same_site else None
+        known = self._common.get(key) if key else None
+        if known is not None:
+            return known
+        try:
+            before, after, is_common = self._trees(kind, pair)
+        except ProvisionerError:
+            return self._failures(kind, pair)
+        changes = self._between(before, after, pair.readers(kind))
+        if key and is_common:
+            self._common[key] = changes
+        return changes
+
+    def _trees(self, kind: OverlayKind, pair: _Pair) -> tuple[Tree, Tree, bool]:
+        """What may differ on both sides, and whether it is the same for every unchanged node of this class."""
+        names = kind.names(pair.old), kind.names(pair.new)
+        rows = [_row(side, each) for side, each in zip((self._before, self._after), names, strict=True)]
+        if names[0] != names[1] or len(rows[0]) != len(rows[1]):
+            return *pair.whole(kind), False
+        places = [place for place, pieces in enumerate(zip(*rows, strict=True)) if pair.differ(*pieces)]
+        differing = [[row[place] for place in places] for row in rows]
+        before, after = pair.made(*differing)
+        rest = (piece for place, piece in enumerate(rows[0]) if place not in set(places))
+        paths = before.keys() | after.keys()
+        if any(piece.may_make(path) for piece in rest for path in paths):
+            # Which of the pieces wins is for the whole tree to say.
+            return *pair.whole(kind), False
+        return before, after, not any(map(_reads_the_node, (*differing[0], *differing[1])))
+
+    def _between(self, before: Tree, after: Tree, readers: Sequence[Piece]) -> tuple[FileChange, ...]:
+        changed = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
+        own = {path for path in changed if any(piece.may_make(path) for piece in readers)}
+        return tuple(self._difference(before.get(path), after.get(path), is_own=path in own) for path in changed)
+
+    def _failures(self, kind: OverlayKind, pair: _Pair) -> tuple[FileChange, ...]:
+        """Compare where one side, or both, cannot be rendered."""
+        told = _outcome(self._before, pair.old, kind), _outcome(self._after, pair.new, kind)
+        lines = tuple(f"{sign}{text}" for sign, text in zip("-+", told, strict=True))
+        return (FileChange(f"({kind} overlay)", lines),) if told[0] != told[1] else ()
+
+    def _compare(self, old: Entry | None, new: Entry | None, *, is_own: bool) -> FileChange:
+        path = old.path if old else new.path if new else ""
+        return FileChange(path, (*_attributes(old, new), *self._contents(old, new)), is_own)
+
+    def _contents(self, old: Entry | None, new: Entry | None) -> Iterator[str]:
+        before, after = old.content if old else b"", new.content if new else b""
+        # Where a link leads is told already, and what was in a file that goes is of no use any more.
+        if before == after or new is None or new.kind is Kind.SYMLINK:
+            return
+        digests = f"sha256 {_digest(before)} -> {_digest(after)}"
+        if any(each is not None and is_secret(each) for each in (old, new)):
+            yield f"secret, changed ({digests})"
+            return
+        try:
+            lines = _lines(before.decode(), after.decode())
+        except UnicodeDecodeError:
+            yield f"{len(before)} -> {len(after)} bytes ({digests})"
+            return
+        shown = [self._without_secrets(line) for line in lines]
+        yield from shown
+        if shown != lines:
+            yield f"a secret in it is not shown ({digests})"
+
+    def _without_secrets(self, line: str) -> str:
+        for secret in self._secrets:
+            line = line.replace(secret, HIDDEN)
+        return line
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One node on both sides."""
+
+    before: Side
+    after: Side
+    old: ResolvedNode
+    new: ResolvedNode
+
+    @property
+    def contexts(self) -> tuple[Context, Context]:
+        """What templates see of it."""
+        return self.before.surroundings.context(self.old), self.after.surroundings.context(self.new)
+
+    @property
+    def heads(self) -> tuple[Head, Head]:
+        """The head node as it sees it."""
+        return self.before.surroundings.head(self.old), self.after.surroundings.head(self.new)
+
+    def differ(self, old: Piece, new: Piece) -> bool:
+        """Whether two pieces in one place may make something else."""
+        if old.template is None or new.template is None:
+            return (old.entry, old.template) != (new.entry, new.template)
+        if old.template.digest != new.template.digest:
+            return True
+        before, after = self.contexts
+        return any(
+            stamp(before, read) != stamp(after, read)
+            for read in old.template.inputs.reads
+            if self.old is not self.new or read[0] != "node"
+        )
+
+    def made(self, old: list[Piece], new: list[Piece]) -> tuple[Tree, Tree]:
+        """What some pieces make on each side."""
+        before, after = self.contexts
+        return (
+            {entry.path: entry for piece in old for entry in self.before.library.files(piece, before)},
+            {entry.path: entry for piece in new for entry in self.after.library.files(piece, after)},
+        )
+
+    def readers(self, kind: OverlayKind) -> list[Piece]:
+        """What reads the node, on either side."""
+        rows = _row(self.before, kind.names(self.old)), _row(self.after, kind.names(self.new))
+        return [piece for row in rows for piece in row if _reads_the_node(piece)]
+
+    def whole(self, kind: OverlayKind) -> tuple[Tree, Tree]:
+        """All files of both sides."""
+        before, after = self.before.tree(self.old, kind), self.after.tree(self.new, kind)
+        return {entry.path: entry for entry in before}, {entry.path: entry for entry in after}
+
+
+def is_secret(entry: Entry) -> bool:
+    """Whether a file is for its owner alone, or holds a private key."""
+    closed = entry.kind is Kind.FILE and not entry.mode & _OTHERS and not entry.path.endswith(_PUBLIC)
+    return closed or b"PRIVATE KEY-----" in entry.content
+
+
+def _row(side: Side, names: Iterable[str]) -> list[Piece]:
+    return [piece for name in names for piece in side.library.layer(name).pieces]
+
+
+def _reads_the_node(piece: Piece) -> bool:
+    return piece.template is not None and any(read[0] not in SHARED for read in piece.template.inputs.reads)
+
+
+def _outcome(side: Side, node: ResolvedNode, kind: OverlayKind) -> str:
+    try:
+        side.tree(node, kind)
+    except ProvisionerError as error:
+        return f"cannot be rendered: {error.message}"
+    return "can be rendered"
+
+
+def _attributes(old: Entry | None, new: Entry | None) -> Iterator[str]:
+    before, after = _told(old), _told(new)
+    if before != after:
+        yield from (f"{sign}{text}" for sign, text in (("-", before), ("+", after)) if text)
+
+
+def _told(entry: Entry | None) -> str:
+    if entry is None:
+        return ""
+    if entry.kind is Kind.SYMLINK:
+        return f"symlink -> {entry.content.decode(errors='replace')}"
+    owner = f" owner {entry.uid}:{entry.gid}" if (entry.uid, entry.gid) != (0, 0) else ""
+    return f"{entry.kind.name.lower()} {entry.mode:04o}{owner}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12] if content else "nothing"
+
+
+def _lines(before: str, after: str) -> list[str]:
+    """The lines of a unified difference, without its head; of a long one the beginning."""
+    old, new = before.splitlines(), after.splitlines()
+    # What both begin and end with is most of a long file, and cheap to leave out.
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    start = max(0, same - _CONTEXT_LINES)
+    rest = zip(reversed(old[same:]), reversed(new[same:]), strict=False)
+    tail = max(0, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], rest)) - _CONTEXT_LINES)
+    parts = old[start : len(old) - tail], new[start : len(new) - tail]
+    lines = list(difflib.unified_diff(*parts, lineterm="", n=_CONTEXT_LINES))[2:]
+    shown = [line for line in lines if not line.startswith("@@")]
+    if len(shown) <= LONGEST:
+        return shown or ["(only the end of the last line differs)"]
+    rest_digest = _digest("\n".join(shown[LONGEST:]).encode())
+    return [*shown[:LONGEST], f"... {len(shown) - LONGEST} more lines ({rest_digest})"]

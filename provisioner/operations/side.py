@@ -1,0 +1,102 @@
+"""A site at one revision, asked as its services would be, by their own policies and renderers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from provisioner.archive.tree import Entry
+from provisioner.boot.policy import decide
+from provisioner.boot.script import ScriptTokens, ScriptWriter
+from provisioner.dhcp.case import Context as DhcpContext
+from provisioner.dhcp.lease import Leases
+from provisioner.dhcp.policy import Answer, answer
+from provisioner.dns.message import Kind, Question, Record
+from provisioner.dns.reverse import name_of
+from provisioner.dns.zone import Zones
+from provisioner.model.address import MacAddress
+from provisioner.model.boot import Boot, Decision, Machine, Refused, Unknown
+from provisioner.model.catalogue import Catalogue
+from provisioner.model.resolved import ResolvedInterface, ResolvedNode
+from provisioner.model.snapshot import Snapshot
+from provisioner.operations.firmware import Asker
+from provisioner.overlay.context import Surroundings
+from provisioner.overlay.library import Library
+from provisioner.overlay.rendered import OverlayKind
+from provisioner.overlay.source import Files
+from provisioner.render.environment import Renderer
+
+
+class Side:
+    """One revision. `surroundings` decide about keys: the real ones, or names that stand for them."""
+
+    def __init__(
+        self, files: Files, catalogue: Catalogue, surroundings: Surroundings, library: Library, renderer: Renderer
+    ) -> None:
+        self.files = files
+        self.catalogue = catalogue
+        self.surroundings = surroundings
+        self.library = library
+        self._renderer = renderer
+        self._templates: dict[str, str] = {}
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The site of this revision."""
+        return self.surroundings.snapshot
+
+    @cached_property
+    def zones(self) -> Zones:
+        """What DNS answers from."""
+        return Zones.of(self.snapshot)
+
+    def decide(self, mac: MacAddress) -> Decision:
+        """What a machine boots."""
+        return decide(self.snapshot, self.catalogue, Machine(mac, runs_ipxe=True))
+
+    def dhcp(self, asker: Asker, interface: ResolvedInterface, mac: MacAddress) -> Answer:
+        """What a program in a machine is answered that asks in the interface's network, from an empty pool."""
+        site = self.snapshot.site
+        head = site.networks[interface.network].head
+        context = DhcpContext(self.snapshot, self.catalogue, head, site.ports.http, Leases(), now=0.0)
+        return answer(asker.discover(mac), context)
+
+    def script(self, decision: Decision, network: str, mac: MacAddress, tokens: ScriptTokens) -> str:
+        """The script that iPXE gets. Raises ProvisionerError where it cannot be made."""
+        writer = ScriptWriter(self._renderer, self.template, self.snapshot.head_url(network))
+        match decision:
+            case Boot():
+                return writer.boot(decision, self.snapshot, tokens, mac=mac)
+            case Refused():
+                return writer.refused(decision, mac)
+            case Unknown():
+                return writer.unknown(decision)
+
+    def template(self, name: str) -> str:
+        """The text of a boot script's template. NotFoundError when there is none of that name."""
+        if name not in self._templates:
+            self._templates[name] = self.files.read(f"templates/{name}.ipxe.j2").decode()
+        return self._templates[name]
+
+    def tree(self, node: ResolvedNode, kind: OverlayKind) -> list[Entry]:
+        """The files of a node's overlays. Raises what `Library.tree` raises."""
+        return self.library.tree(kind.names(node), self.surroundings.context(node))
+
+    def records(self, names: frozenset[str]) -> frozenset[tuple[str, str, str]]:
+        """The DNS records at some names: name, type and value."""
+        found: list[Record] = []
+        for name in names:
+            found += self.zones.answer(Question(name, Kind.ANY)).answers
+        own = (each for each in found if each.kind not in {Kind.SOA, Kind.NS})
+        return frozenset((each.name, each.kind.name, str(each.value)) for each in own)
+
+
+def dns_names(node: ResolvedNode) -> Iterator[str]:
+    """Every name by which DNS may know a node: its own, those of its further interfaces, and the reverse ones."""
+    yield node.fqdn.lower()
+    for interface in node.interfaces:
+        label = interface.name.replace(".", "-")
+        yield f"{node.name}-{label}.{node.domain}".lower()
+        for value in (interface.ip, interface.ip6):
+            if value is not None:
+                yield name_of(value.network.__class__(value.ip))
