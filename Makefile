@@ -17,8 +17,9 @@ help: ## List the targets
 
 .PHONY: setup
 setup: $(STAMP) ## Install what is missing on this machine and make .venv with prov in it
-$(STAMP): packaging/requirements.lock packaging/debian-packages.txt pyproject.toml
+$(STAMP): packaging/requirements.lock packaging/debian-packages.txt packaging/debian-unpacked.txt pyproject.toml
 	@packaging/install-debian-packages.sh
+	@packaging/unpack-debian-packages.sh .cache/debian
 	@packaging/make-venv.sh $(VENV) $(PYTHON)
 	@touch $@
 

@@ -38,10 +38,10 @@ new_site() {
         show image build debian-12
     fi
     # An emulated processor pays dearly for the kernel's mitigations, and has no secrets to leak.
-    show group add compute --image debian-12 --kernel-arg console=ttyS0,115200 --kernel-arg mitigations=off
-    show node add 'n[001-002]' --group compute --ip 10.77.1.1+
-    show node set n001 --mac 52:54:00:77:00:01
-    show node set n002 --mac 52:54:00:77:00:02
+    show group add compute --yes --image debian-12 --kernel-arg console=ttyS0,115200 --kernel-arg mitigations=off
+    show node add 'n[001-002]' --yes --group compute --ip 10.77.1.1+
+    show node set n001 --yes --mac 52:54:00:77:00:01
+    show node set n002 --yes --mac 52:54:00:77:00:02
     show check
     show image list
 }
@@ -74,7 +74,7 @@ show boot show n001
 show boot show n002
 
 say "A group gets another kernel argument; n001 boots again"
-show group set compute --kernel-arg console=ttyS0,115200 --kernel-arg mitigations=off \
+show group set compute --yes --kernel-arg console=ttyS0,115200 --kernel-arg mitigations=off \
     --kernel-arg demo.colour=green
 show status
 prov lab off n001

@@ -32,6 +32,26 @@ if [[ $EUID -ne 0 ]]; then
     echo "    sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
     exit 1
 fi
+
+# Some of the packages bring daemons that only tests start, in namespaces of their own. While this file is there,
+# no package starts anything (https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt).
+new_units=()
+for unit in slurmctld munge conman powerman; do
+    [[ -e /lib/systemd/system/$unit.service ]] || new_units+=("$unit")
+done
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet
 apt-get install --quiet --yes --no-install-recommends "${missing[@]}"
+
+# Nor at the next start of the machine.
+for unit in "${new_units[@]}"; do
+    if command -v systemctl >/dev/null && [[ -e /lib/systemd/system/$unit.service ]]; then
+        systemctl --quiet disable "$unit.service" || true
+    fi
+done

@@ -69,7 +69,9 @@ def test_an_unknown_machine_is_told_its_mac_and_boots_once_it_is_added(cluster: 
 
     machine = cluster.lab.boot("stranger", stranger)
     machine.wait_for(rf"MAC\s+{stranger}", BOOT_SECONDS)
-    cluster.prov("node", "add", "n042", "--group", "compute", "--ip", "10.77.1.42", "--mac", str(stranger))
+    cluster.prov(
+        "node", "add", "n042", "--yes", "--group", "compute", "--ip", "10.77.1.42", "--mac", str(stranger)
+    )
     cluster.wait_for_event("n042", "stage1.started")
     machine.power_off()
 
