@@ -5,6 +5,7 @@ Edits are made in their order on the lines of their entry alone, which are a sma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
@@ -27,6 +28,8 @@ from provisioner.config.splice import (
     with_value,
 )
 
+_LONE_CR = re.compile(r"\r(?!\n)")
+
 OfEntry = Mapping[str, Sequence[Edit]]
 
 
@@ -41,6 +44,9 @@ def edit_many(text: str, section: str, edits: Sequence[Edit], file: str = "the f
 
     Raises ConfigError, which names `file`, when the text is not clean YAML, EditError when it cannot be edited.
     """
+    if _LONE_CR.search(text):
+        hint = "end them with LF, or with CR and LF, in an editor first"
+        raise EditError(f"{file} has lines that end with CR alone, which a program cannot edit", hint=hint)
     root = tree(text, file)
     text, root = _with_room(text, root, section, file)
     of_entry: dict[str, list[Edit]] = {}
@@ -54,13 +60,19 @@ def edit_many(text: str, section: str, edits: Sequence[Edit], file: str = "the f
 
 
 def _with_room(text: str, root: Value | None, section: str, file: str) -> tuple[str, Value | None]:
-    """The text without the `{}` of an empty section, so that new entries get lines of their own."""
+    """The text without the `{}` of an empty section, so that new entries get lines of their own.
+
+    Comments inside the braces, and before them, stay.
+    """
     held = follow(root, (section,))
     body = held[0].value if held else None
     if not isinstance(body, MarkedMap) or body.pairs or not isinstance(root, MarkedMap) or root.flow:
         return text, root
     colon = text.index(":", held[0].key.span.end) + 1
-    emptied = text[:colon] + text[body.span.end :]
+    inside = text[colon : body.span.start] + text[body.span.start + 1 : body.span.end - 1]
+    gap = "" if inside.lstrip(" ").startswith(("\n", "\r")) else " "
+    comments = f"{gap}{inside.strip(' ')}".rstrip() if "#" in inside else ""
+    emptied = text[:colon] + comments + text[body.span.end :]
     return emptied, tree(emptied, file)
 
 

@@ -212,7 +212,8 @@ def _problem(model: type[BaseModel], file: str, node: Value, start: Span, detail
     location = detail["loc"]
     if detail["type"] == "extra_forbidden":
         place = _key_place(node, location, start)
-        return _unknown_key(file, place, str(location[-1]), _known_keys(model, location[:-1]))
+        known = _known_keys(model, location[:-1])
+        return _unknown_key(file, place, str(location[-1]), known, is_empty=detail["input"] is None)
     place = (
         _key_place(node, location[:-1], start) if location[-1:] == ("[key]",) else locate(node, location, start)
     )
@@ -228,8 +229,12 @@ def _key_place(node: Value, location: Location, start: Span) -> Span:
     return start
 
 
-def _unknown_key(file: str, place: Span, key: str, known: Sequence[str]) -> Problem:
+def _unknown_key(file: str, place: Span, key: str, known: Sequence[str], *, is_empty: bool = False) -> Problem:
     removed = key.removeprefix(REMOVES)
+    if removed != key and removed in known and is_empty:
+        message = f"{key!r} removes nothing: {removed} of weaker places are not inherited here"
+        hint = f"leave it out, and write {removed!r} as it shall be"
+        return Problem(file, place.line, place.column, message, hint)
     if removed != key and removed in known:
         message = f"{key!r} removes what is inherited, so it has no value"
         return Problem(file, place.line, place.column, message, f"write `{key}:` with nothing behind it")

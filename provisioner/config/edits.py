@@ -145,7 +145,7 @@ class Append(Edit):
 
 @dataclass(frozen=True, slots=True)
 class Take(Edit):
-    """Take an item out of a list that has others."""
+    """Take an item, each time that it is there, out of a list that has others."""
 
     item: Writable
 
@@ -153,7 +153,8 @@ class Take(Edit):
         held, items = _list(self._found(root, path)), _items(draft[1], path)
         index = items.index(as_read(self.item))
         rest = [*items[:index], *items[index + 1 :]]
-        return remove_item(draft[0], held, index), with_value(draft[1], path, rest)
+        taken = remove_item(draft[0], held, index), with_value(draft[1], path, rest)
+        return self._made(taken, tree(taken[0]), path) if as_read(self.item) in rest else taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,9 @@ def excerpts(text: str, section: Pair) -> dict[str, Excerpt]:
 
 def indented(text: str, indent: str, newline: str) -> str:
     """The lines of an excerpt, moved to the right."""
-    lines = text.splitlines()
-    return "".join(f"{indent}{line}{newline}" if line.strip() else newline for line in lines)
+    # Spaces alone may be a line of a text, so they move too. YAML knows no other line ends than these.
+    lines = (line.removesuffix("\r") for line in text.removesuffix("\n").split("\n"))
+    return "".join(f"{indent}{line}{newline}" if line else newline for line in lines)
 
 
 def writable(value: Value) -> Writable:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from typing import Any, NamedTuple, NoReturn
 
 import yaml
@@ -109,9 +110,7 @@ def parse(file: str, text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         return Document(file, None, (*builder.problems, _syntax_problem(file, error)))
     except (yaml.YAMLError, UnicodeEncodeError) as error:
-        hint = "save the file as UTF-8 text"
-        problem = Problem(file, *_unreadable_place(text, error), "a character that YAML does not allow", hint)
-        return Document(file, None, (problem,))
+        return Document(file, None, (_unreadable(file, text, error),))
     return Document(file, root, tuple(builder.problems))
 
 
@@ -142,7 +141,9 @@ def _core(text: str) -> Typed:
     for pattern, read in _NUMBERS:
         # Python refuses to read integers of thousands of digits; nobody means one.
         if len(text) <= _LONGEST_NUMBER and pattern.fullmatch(text):
-            return read(text)
+            value = read(text)
+            # What is too large for a float is a text: infinity is no number in JSON.
+            return value if isfinite(value) else text
     return text
 
 
@@ -165,8 +166,11 @@ class _Builder:
         next(self.events)
         if isinstance(next(self.events), yaml.StreamEndEvent):
             return None
-        root = self.value(next(self.events), 1)
+        root: Value | None = self.value(next(self.events), 1)
         next(self.events)
+        if isinstance(root, Scalar) and root.plain and root.text is None and root.span.start == root.span.end:
+            # `---` and comments alone.
+            root = None
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
             self.refuse(after, "a second document starts here", "put it into a file of its own")
@@ -209,6 +213,8 @@ class _Builder:
         self.refuse_exotic(event)
         if not isinstance(event, yaml.ScalarEvent):
             self.refuse(event, "a key must be a text", 'quote a key that starts with a bracket: "[...]"')
+        if "\0" in event.value:
+            self.refuse(event, "a key has the character U+0000 (NUL) in it", "choose another key")
         if event.value == "<<" and not event.style:
             self.refuse(event, "merge keys (<<) are not supported", "let a group carry what is shared")
         # A key `null` or `~` is what it looks like: a name.
@@ -257,10 +263,18 @@ def _syntax_problem(file: str, error: yaml.MarkedYAMLError) -> Problem:
     )
 
 
-def _unreadable_place(text: str, error: Exception) -> tuple[int, int]:
+def _unreadable(file: str, text: str, error: Exception) -> Problem:
     # libyaml counts this position in bytes of UTF-8, Python in characters.
     if isinstance(error, UnicodeEncodeError):
         before = text[: error.start]
     else:
         before = text.encode()[: int(getattr(error, "position", 0) or 0)].decode(errors="ignore")
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    character = ord(text[len(before)]) if len(before) < len(text) else 0xFFFD
+    if 0xD800 <= character <= 0xDFFF:
+        return Problem(file, line, column, "the file is not UTF-8 text", "save it as UTF-8")
+    message = f"the character U+{character:04X}{_CONTROLS.get(character, '')} is not allowed in YAML"
+    return Problem(file, line, column, message, "remove it; in double quotes it can be written as an escape")
+
+
+_CONTROLS = {0x00: " (NUL)", 0x07: " (BEL)", 0x08: " (backspace)", 0x1B: " (ESC)", 0x7F: " (DEL)"}

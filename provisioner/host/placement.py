@@ -9,6 +9,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from provisioner.errors import ConflictError
 from provisioner.host.files import sync_directory, write_synced
 from provisioner.host.journal import Journal, Place, Step, digest
 
@@ -34,15 +35,26 @@ def prepare(place: Place, journal: Journal) -> None:
             _write_beside(place, number, step, step.content)
 
 
+def demand_unchanged(place: Place, journal: Journal) -> None:
+    """Raise ConflictError when a file is no longer what its change was made from."""
+    for step in journal.steps:
+        if digest(content_of(place.root / step.target)) != step.before:
+            raise changed_meanwhile(step.path)
+
+
 def put_in_place(place: Place, journal: Journal) -> None:
-    """Rename what `prepare` wrote to where it belongs, and removed files aside."""
+    """Rename what `prepare` wrote to where it belongs, and removed files aside.
+
+    Each file is looked at once more: ConflictError when somebody changed one, which stays as it is then.
+    """
     for number, step in enumerate(journal.steps):
-        target, beside = place.root / step.target, _beside(place, number, step)
-        if step.content is None:
-            target.rename(beside)
-        else:
-            beside.rename(target)
+        _put(place.root / step.target, _beside(place, number, step), step)
     _sync_folders(place, journal)
+
+
+def changed_meanwhile(path: str) -> ConflictError:
+    """What to say of a file that somebody changed while a change of it was worked out."""
+    return ConflictError(f"{path} was changed while it was edited", hint="try again")
 
 
 def finish(place: Place, journal: Journal) -> tuple[str, ...]:
@@ -56,8 +68,8 @@ def reverse(place: Place, journal: Journal, old: dict[str, bytes | None]) -> Non
     """Bring every file back to its old content, however far it is."""
     for number, step in enumerate(journal.steps):
         beside = _beside(place, number, step)
-        if step.content is None and os.path.lexists(beside):
-            beside.rename(place.root / step.target)
+        if step.content is None:
+            _bring_back(beside, place.root / step.target)
         else:
             _finish(place, number, Step(step.path, step.target, step.after, old[step.path]))
     _sync_folders(place, journal)
@@ -78,6 +90,31 @@ def discard(place: Place, journal: Journal) -> None:
     _remove_folders(place, journal)
 
 
+def _put(target: Path, beside: Path, step: Step) -> None:
+    if digest(content_of(target)) == step.after:
+        # Another name of the same file came first, or somebody wanted the same.
+        _remove(beside)
+    elif not _is_as_before(target, step):
+        raise changed_meanwhile(step.path)
+    elif step.content is not None:
+        beside.rename(target)
+    else:
+        target.rename(beside)
+
+
+def _is_as_before(target: Path, step: Step) -> bool:
+    # What a link that goes away leads to may have been written by another step.
+    return (step.content is None and target.is_symlink()) or digest(content_of(target)) == step.before
+
+
+def _bring_back(beside: Path, target: Path) -> None:
+    """Give a removed file its name again, unless somebody made a new one."""
+    if os.path.lexists(target):
+        _remove(beside)
+    elif os.path.lexists(beside):
+        beside.rename(target)
+
+
 def _beside(place: Place, number: int, step: Step) -> Path:
     # Without the name of the file, which may be as long as names can be.
     return (place.root / step.target).with_name(f"{_TEMPORARY}{number}")
@@ -90,10 +127,9 @@ def _write_beside(place: Place, number: int, step: Step, content: bytes) -> None
 def _finish(place: Place, number: int, step: Step) -> bool:
     target, beside = place.root / step.target, _beside(place, number, step)
     _remove(beside)
-    current = digest(content_of(target))
-    if current == step.after:
+    if digest(content_of(target)) == step.after:
         return True
-    if current != step.before:
+    if not _is_as_before(target, step):
         return False
     if step.content is None:
         target.unlink()

@@ -3,7 +3,8 @@
 1. The draft of a journal is written: every new content, and which files and folders there will be.
 2. The new contents are written beside their files, with owner and mode, and synced: a full disk shows here.
 3. The draft is renamed to the journal. This is the commit: before it the old state is the truth, after it the new.
-4. The contents are renamed into place, and removed files aside. The caller records the change.
+4. The contents are renamed into place, and removed files aside. The caller records the change. A file that
+   somebody changed by hand until then stays as it is, and the change is taken back.
 5. What is aside is unlinked, and the journal is renamed away.
 
 `recover` undoes a draft and finishes a journal. Writers hold the caller's lock. Readers take none: what a journal
@@ -55,6 +56,7 @@ def commit(place: Place, changes: Mapping[str, FileChange], note: Note, record: 
     try:
         write_synced(place.draft, encode(journal), mode=_MODE)
         placement.prepare(place, journal)
+        placement.demand_unchanged(place, journal)
         place.draft.rename(place.journal)
         sync_directory(place.state)
         placement.put_in_place(place, journal)
@@ -96,15 +98,26 @@ def _plan(place: Place, changes: Mapping[str, FileChange], note: Note) -> tuple[
         raise UnavailableError(f"{place.journal} holds a change that is not finished", hint="try again")
     steps: list[Step] = []
     old: dict[str, bytes | None] = {}
+    by_target: dict[str, Step] = {}
     for path, change in sorted(changes.items()):
         target = _target(place, path, removed=change.content is None)
         current = placement.content_of(place.root / target)
         if digest(current) != change.before:
-            raise ConflictError(f"{path} was changed while it was edited", hint="try again")
+            raise placement.changed_meanwhile(path)
         if current != change.content:
             steps.append(Step(path, target, change.before, change.content))
+            _demand_one_content(place, steps[-1], by_target.setdefault(target, steps[-1]))
             old[path] = current
     return Journal(tuple(steps), _missing_folders(place, steps), note), old
+
+
+def _demand_one_content(place: Place, step: Step, first: Step) -> None:
+    """A file that several names lead to gets one content; ConflictError for two."""
+    if step.content != first.content:
+        message = f"{first.path} and {step.path} lead to one file, {place.root / step.target}"
+        raise ConflictError(
+            f"{message}, and would get two contents", hint="replace the links by files of their own"
+        )
 
 
 def _target(place: Place, path: str, *, removed: bool) -> str:

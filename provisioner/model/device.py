@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from provisioner.model.address import Address, AddressPattern, InfinibandAddress, MacAddress
 from provisioner.model.mapping import Written
-from provisioner.model.name import Domain, InterfaceName, Name, RemovableInterface, Word
+from provisioner.model.name import Domain, InterfaceName, Name, RemovableInterface, Text, Word
 from provisioner.model.secret import Secret
 
 _GROUP_BIT = 1
@@ -111,7 +111,7 @@ class Interface(Written):
     bond: Bond = Bond()
     vlan: Vlan = Vlan()
     infiniband: Infiniband = Infiniband()
-    tags: dict[Name, str] = Field(default_factory=dict)
+    tags: dict[Name, Text] = Field(default_factory=dict)
 
 
 class BmcDriver(StrEnum):
@@ -136,4 +136,4 @@ class Bmc(Written):
     interface: Word | None = None
     escape: Annotated[str, Field(pattern=r"^[!-~]$")] | None = None
     write: bool | None = None
-    tags: dict[Name, str] = Field(default_factory=dict)
+    tags: dict[Name, Text] = Field(default_factory=dict)

@@ -11,6 +11,9 @@ from provisioner.model.name import REMOVES
 
 Path = tuple[str, ...]
 
+# Nobody can type it: `config.marked` refuses keys with this character.
+_ALIAS = "\0removed"
+
 
 class Written(BaseModel):
     """A mapping that people write. An unset key is None or empty; unknown keys are refused.
@@ -21,7 +24,7 @@ class Written(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    removed: frozenset[Path] = Field(default=frozenset(), validation_alias=REMOVES, exclude=True, repr=False)
+    removed: frozenset[Path] = Field(default=frozenset(), validation_alias=_ALIAS, exclude=True, repr=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -29,7 +32,7 @@ class Written(BaseModel):
         # `eth0:` with nothing behind it is an interface that sets nothing; `image:` is an image that is not set.
         if data is None:
             return {}
-        if not isinstance(data, dict) or REMOVES in data:
+        if not isinstance(data, dict) or _ALIAS in data:
             return data
         removed = frozenset(cls._removals(data))
         kept = {
@@ -38,13 +41,13 @@ class Written(BaseModel):
             if not (key.startswith(REMOVES) and (key.removeprefix(REMOVES),) in removed)
         }
         given = {key: value for key, value in kept.items() if value is not None or key not in cls._fields()}
-        return {**given, REMOVES: removed} if removed else given
+        return {**given, _ALIAS: removed} if removed else given
 
     @classmethod
     def _removals(cls, data: dict[str, Any]) -> Iterator[Path]:
         for key, value in data.items():
             name = key.removeprefix(REMOVES)
-            if key != name and value is None and name in cls._fields():
+            if key != name and value is None and name in cls._removable():
                 yield (name,)
             elif cls._is_map(key) and isinstance(value, dict):
                 yield from ((key, *path) for path in _removed_keys(value, deep=cls._is_free(key)))
@@ -58,6 +61,11 @@ class Written(BaseModel):
     @classmethod
     def _fields(cls) -> frozenset[str]:
         return frozenset(cls.model_fields) - {"removed"}
+
+    @classmethod
+    def _removable(cls) -> frozenset[str]:
+        """The fields of which there may be something to remove."""
+        return cls._fields()
 
     @classmethod
     def _is_map(cls, key: str) -> bool:

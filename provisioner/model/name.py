@@ -24,7 +24,9 @@ _PATH = re.compile(r"(/(?!\.\.?(/|$))[!-.0-~]+)+|/")
 _DEVICE = re.compile(r"/dev(/(?!\.\.?(/|$))[A-Za-z0-9_.:+-]+)+")
 _WORD = re.compile(r"[A-Za-z0-9_.:=,/+%@-]+")
 _KERNEL = re.compile(r"[0-9][A-Za-z0-9_.+~-]{0,63}")
-_LINE = re.compile(r"[^\x00-\x1f\x7f\u0085\u2028\u2029]{1,256}")
+_PRINTED = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"
+_LINE = re.compile(_PRINTED + "{1,256}")
+_TEXT = re.compile(_PRINTED + "*")
 _OPERATORS = frozenset({"||", "&&", "|", "&", ";"})
 _OURS = ("prov.", "root=")
 
@@ -68,4 +70,5 @@ FilePath = Annotated[str, _matching(_PATH, "an absolute path such as /sbin/init,
 DevicePath = Annotated[str, _matching(_DEVICE, "a device such as /dev/sda or /dev/disk/by-partlabel/scratch")]
 Word = Annotated[str, _matching(_WORD, "one word of letters, digits and _.:=,/+%@-")]
 RemovableWord = Annotated[str, _matching(_WORD, "one word of letters, digits and _.:=,/+%@-", removable=True)]
-Line = Annotated[str, _matching(_LINE, "one line of at most 256 characters")]
+Line = Annotated[str, _matching(_LINE, "one line of at most 256 characters, without control characters")]
+Text = Annotated[str, _matching(_TEXT, "one line without control characters")]

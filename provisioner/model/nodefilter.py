@@ -15,11 +15,14 @@ from ipaddress import ip_interface
 
 from provisioner.model.address import MacAddress
 from provisioner.model.pointed import PointedError, shown
+from provisioner.model.steps import placed
 
 Record = Mapping[str, object]
 
 _EXPRESSION = re.compile(
-    r"\s*(?P<not>!?)\s*(?P<field>[^\s!=~<>]*)\s*(?P<operator>!=|!~|<=|>=|=|~|<|>)?\s*(?P<value>.*)", re.DOTALL
+    r"""\s*(?P<not>!?)\s*(?P<field>(?:"(?:\\.|[^"\\])*"|[^\s!=~<>])*)\s*"""
+    r"(?P<operator>!=|!~|<=|>=|=|~|<|>)?\s*(?P<value>.*)",
+    re.DOTALL,
 )
 _LONGEST_EXPRESSION = 4096
 _MOST_STEPS = 16
@@ -57,7 +60,8 @@ class NodeFilter:
 def parse(expression: str, fields: Collection[str]) -> NodeFilter:
     r"""One condition: `FIELD OPERATOR VALUE`, `FIELD` (is set) or `!FIELD` (is not set).
 
-    FIELD is a dotted path that starts with one of `fields`; `*` is any one step. `=` compares with the text that
+    FIELD is a dotted path that starts with one of `fields`; `*` is any one step, and a key in double quotes is one
+    step, whatever it holds. `=` compares with the text that
     a person sees, and with every item of a list and every key of a map; `~` compares with a shell pattern; `!=`
     and `!~` are their opposites, so they hold where nothing is set; `<`, `<=`, `>`, `>=` compare numbers. Of
     several values parted by commas one is enough (`\,` is a comma in a value). MACs are equal in every
@@ -86,16 +90,15 @@ def parse_all(expressions: Iterable[str], fields: Collection[str]) -> NodeFilter
 
 
 def _steps(expression: str, match: re.Match[str], fields: Collection[str]) -> tuple[str, ...]:
-    field, offset = match["field"], match.start("field")
-    steps = tuple(field.split("."))
+    offset, found = match.start("field"), placed(match["field"])
+    steps = tuple(step for step, _ in found)
     if steps[0] not in fields:
         close = difflib.get_close_matches(steps[0], sorted(fields), n=1)
         advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(fields))}"
         raise FilterError(expression, offset, f"there is no field {shown(steps[0])}; {advice}")
-    for step in steps:
+    for step, place in found:
         if not step:
-            raise FilterError(expression, offset, "a step of the path is empty")
-        offset += len(step) + 1
+            raise FilterError(expression, offset + place, "a step of the path is empty")
     if len(steps) > _MOST_STEPS:
         raise FilterError(expression, match.start("field"), f"a path has at most {_MOST_STEPS} steps")
     return steps

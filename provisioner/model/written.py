@@ -28,6 +28,7 @@ from provisioner.model.name import (
     Line,
     Name,
     RemovableName,
+    Text,
     Word,
 )
 
@@ -150,7 +151,7 @@ class Layer(Written):
     kernel: Kernel = Kernel()
     init: FilePath | None = None
     script: Name | None = None
-    tags: dict[Name, str] = Field(default_factory=dict)
+    tags: dict[Name, Text] = Field(default_factory=dict)
     resources: dict[str, Any] = Field(default_factory=dict)
     primary: InterfaceName | None = None
     interfaces: dict[InterfaceName, Interface] = Field(default_factory=dict)
@@ -160,7 +161,11 @@ class Layer(Written):
 
 
 class Group(Layer):
-    """An entry below `groups:`."""
+    """An entry below `groups:`. It has no `~groups:`, because it gets no groups from elsewhere."""
+
+    @classmethod
+    def _removable(cls) -> frozenset[str]:
+        return cls._fields() - {"groups"}
 
 
 class NodeEntry(Layer):

@@ -11,7 +11,7 @@ from provisioner.host import transaction
 from provisioner.host.files import locked
 from provisioner.host.transaction import FileChange
 from provisioner.registry.collect import FileKind, SourceFile
-from provisioner.registry.pending import is_configuration, place_of
+from provisioner.registry.pending import is_configuration, place_of, with_other_names
 from provisioner.registry.record import About, catch_up, record
 from provisioner.registry.revision import RevisionManifest, describe
 
@@ -42,10 +42,12 @@ def write(
     """Change configuration files as one, and record who did it; returns the files that changed, sorted.
 
     `files` is what the edit was made from, as `collect` gave it, `contents` the new content of files by path
-    below the site root, None to remove one. The caller holds `write_lock`. Raises ConflictError when somebody
+    below the site root, None to remove one. What several names lead to changes under all of them. The caller holds
+    `write_lock`. Raises ConflictError when somebody
     changed one of these files meanwhile, UnavailableError when something cannot be written; all is as it was then.
     """
-    changes = {path: FileChange(_digest(files, path), content) for path, content in contents.items()}
+    every = with_other_names(paths, contents)
+    changes = {path: FileChange(_digest(files, path), content) for path, content in every.items()}
     changes = {path: change for path, change in changes.items() if _differs(change)}
     strange = [path for path in changes if not is_configuration(path)]
     if strange:

@@ -10,7 +10,6 @@ from provisioner.config.decode import Entry
 from provisioner.config.excerpt import writable
 from provisioner.config.marked import Span
 from provisioner.errors import ConfigError, NotFoundError, Problem, ProvisionerError
-from provisioner.model.name import REMOVES
 from provisioner.registry import said
 from provisioner.registry.changefile import Change, ChangeFile, Expand, read_changes
 from provisioner.registry.facts import facts_of
@@ -113,15 +112,16 @@ def _lay_nodes(view: Revised, file: ChangeFile) -> Revised:
 
 
 def _assignments(entry: Entry[Any]) -> list[Assignment]:
-    """What an entry of a document says, as changes of single fields."""
-    return [each for path, value in said.leaves(_data(entry)) for each in _assignment(entry, path, value)]
+    """What an entry of a document says, as changes of single fields; marks first, as everywhere."""
+    leaves = sorted(said.leaves(_data(entry)), key=lambda leaf: not said.is_mark(*leaf))
+    return [each for path, value in leaves for each in _assignment(entry, path, value)]
 
 
 def _assignment(entry: Entry[Any], path: said.Path, value: Any) -> Iterator[Assignment]:
     if value is not None:
         yield Assignment(path, "=", value)
-    elif path[-1].startswith(REMOVES):
-        yield Assignment((*path[:-1], path[-1].removeprefix(REMOVES)), "~", None)
+    elif said.is_mark(path, value):
+        yield Assignment(said.unmarked(path), "~", None)
     elif path in facts_of(entry, ""):
         # `eth0:` with nothing behind it is a device that sets nothing, `image:` is nothing at all.
         yield Assignment(path, "=", {})

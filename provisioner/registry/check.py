@@ -130,9 +130,10 @@ def listed(names: Mapping[str, object] | frozenset[str]) -> str:
 
 
 def _shared(claim: Claim, first: Claim) -> Problem:
-    what = f"the {'MAC' if claim.kind == 'mac' else 'address'} {claim.value} of {claim.node}"
-    message = f"{what} belongs to {first.node} already ({first.interface}, {first.file}:{first.line})"
-    return Problem(*claim.place, message, f"change one of them: prov node show {first.node}")
+    kind = "MAC" if claim.kind == "mac" else "address"
+    first_place = f"{first.interface}, {first.file}:{first.line}"
+    message = f"the {kind} {claim.value} of {claim.node} belongs to {first.node} already ({first_place})"
+    return Problem(*claim.place, message, f"give {first.node} or {claim.node} another {kind}")
 
 
 def _misfits(network: Network) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode, Source
+from provisioner.model.steps import dotted
 
 WIRE, DNS = "wire", "dns"
 NAME, LABEL = "name", "label"
@@ -52,7 +53,7 @@ def _on_the_wire(node: ResolvedNode) -> Iterator[_Found]:
         fields = (("mac", hardware), ("ip", each.ip and each.ip.ip), ("ip6", each.ip6 and each.ip6.ip))
         for key, value in fields:
             if value:
-                source = node.provenance[f"interfaces.{each.name}.{key}"][-1]
+                source = node.provenance[dotted(("interfaces", each.name, key))][-1]
                 yield WIRE, str(value), key, each.name, source
     if node.bmc:
         for key, value in (("mac", node.bmc.mac), ("ip", node.bmc.ip and node.bmc.ip.ip)):
@@ -65,7 +66,7 @@ def _in_dns(node: ResolvedNode) -> Iterator[_Found]:
     for each in _further(node):
         label = f"{node.name}-{each.name}".lower().replace(".", "-")
         key = "ip" if each.ip else "ip6"
-        yield DNS, label, LABEL, each.name, node.provenance[f"interfaces.{each.name}.{key}"][-1]
+        yield DNS, label, LABEL, each.name, node.provenance[dotted(("interfaces", each.name, key))][-1]
 
 
 def _further(node: ResolvedNode) -> Iterator[ResolvedInterface]:

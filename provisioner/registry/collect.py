@@ -70,6 +70,12 @@ def overlay_names(files: Mapping[str, SourceFile]) -> frozenset[str]:
     return frozenset(key.split("/")[1] for key in files if key.startswith("overlays/"))
 
 
+def own_overlays(paths: Paths) -> frozenset[str]:
+    """The overlays that the site has itself, new ones and those that shadow shipped ones."""
+    folders = (entry for entry in _listed(paths.site / "overlays") if entry.is_dir())
+    return frozenset(entry.name for entry in folders if not entry.name.startswith("."))
+
+
 def script_names(files: Mapping[str, SourceFile]) -> frozenset[str]:
     """The boot scripts that a node can have: `templates/boot.ipxe.j2` is `boot`."""
     names = (key.removeprefix("templates/") for key in files if key.startswith("templates/"))
@@ -79,19 +85,29 @@ def script_names(files: Mapping[str, SourceFile]) -> frozenset[str]:
 
 def _collect_once(paths: Paths) -> Mapping[str, SourceFile]:
     found: dict[str, SourceFile] = {}
-    problems: list[Problem] = []
+    problems = list(_misplaced(paths))
     for leaf in (*_shipped(paths), *_site(paths)):
         if not _is_text(leaf.key):
             problems.append(Problem(leaf.shown(paths), 0, 0, "the name of the file is not UTF-8", "rename it"))
             continue
         try:
             found[leaf.key] = _read(leaf, paths)
-        except ValueError as error:
-            hint = "replace it by a regular file, or remove it"
-            problems.append(Problem(leaf.shown(paths), 0, 0, str(error), hint))
+        except _UnreadableError as error:
+            problems.append(Problem(leaf.shown(paths), 0, 0, str(error), error.hint))
     if problems:
         raise ConfigError(problems)
     return dict(sorted(found.items()))
+
+
+def _misplaced(paths: Paths) -> Iterator[Problem]:
+    """A problem for everything that stands where a folder of the site belongs."""
+    for folder in (paths.group_files, paths.node_files, paths.site / "overlays", paths.site / "templates"):
+        if os.path.lexists(folder) and not folder.is_dir():
+            what = "a symlink that leads to no folder" if folder.is_symlink() else "a file"
+            hint = f"move it away, and mkdir {folder}"
+            yield Problem(
+                folder.name, 0, 0, f"there is {what} where a folder belongs; nothing is read there", hint
+            )
 
 
 def _configuration(content: bytes) -> SourceFile:
@@ -105,6 +121,22 @@ def _is_text(name: str) -> bool:
 
 def _printable(name: str) -> str:
     return os.fsencode(name).decode(errors="backslashreplace")
+
+
+class _UnreadableError(Exception):
+    """A file that cannot be what it should be, and what to do about it."""
+
+    def __init__(self, reason: str, hint: str = "replace it by a regular file, or remove it") -> None:
+        super().__init__(reason)
+        self.hint = hint
+
+    @classmethod
+    def of(cls, error: OSError) -> _UnreadableError:
+        """The same of an error of the system."""
+        reason = f"cannot be read: {error.strerror}"
+        if isinstance(error, PermissionError):
+            return cls(reason, "run prov as root or as a member of the group that owns the file: ls -l")
+        return cls(reason)
 
 
 class _Leaf(NamedTuple):
@@ -186,15 +218,15 @@ def _read(leaf: _Leaf, paths: Paths) -> SourceFile:
     if leaf.is_link:
         target = Path(leaf.path).resolve()
         if not target.is_relative_to(paths.site.resolve()):
-            raise ValueError(f"a symlink that leads out of the site, to {_printable(str(target))}")
+            raise _UnreadableError(f"a symlink that leads out of the site, to {_printable(str(target))}")
     try:
         found, content = _content(leaf)
     except FileNotFoundError:
         if Path(leaf.path).is_symlink():
-            raise ValueError("a symlink that leads nowhere") from None
+            raise _UnreadableError("a symlink that leads nowhere") from None
         raise
     except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
+        raise _UnreadableError.of(error) from None
     return SourceFile(FileKind.FILE, _mode(found) if leaf.mode is None else leaf.mode, content)
 
 
@@ -206,9 +238,9 @@ def _content(leaf: _Leaf) -> tuple[int, bytes]:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError("not a regular file")
+            raise _UnreadableError("not a regular file")
         if status.st_size > LARGEST:
-            raise ValueError(f"larger than {LARGEST >> 20} MiB")
+            raise _UnreadableError(f"larger than {LARGEST >> 20} MiB")
         # One byte more than there was: a short answer is the whole file, without another call to hear of its end.
         pieces, wanted = [], status.st_size + 1
         while piece := os.read(handle, wanted):

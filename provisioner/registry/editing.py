@@ -14,6 +14,7 @@ from provisioner.config.marked import Document, MarkedMap, Pair, Scalar, parse, 
 from provisioner.errors import ConfigError, ConflictError, NotFoundError, Problem
 from provisioner.registry.export import Texts as Written
 from provisioner.registry.manuscript import Manuscript, Texts, View, edited_texts, folded_names
+from provisioner.registry.merge import merge
 
 _LABEL = "the edited text"
 _FOLDERS = {"nodes": "nodes.d", "groups": "groups.d"}
@@ -48,19 +49,67 @@ def group_entries_text(view: View, names: Iterable[str]) -> str:
     return _document(_groups(view, names))
 
 
-def with_edited_entries(view: View, names: Iterable[str], text: str) -> Texts:
+class OvertakenError(ConflictError):
+    """Somebody else changed an entry while it was edited, in the same place."""
+
+
+def with_edited_entries(view: View, names: Iterable[str], text: str, shown: str | None = None) -> Texts:
     """The files with the document that `entries_text` gave, edited: entries changed, removed and added.
 
-    Raises ConfigError with every mistake in it, by its line, and ConflictError for a new entry whose key its file
-    has already.
+    `shown` is that document as it was before, where the files may be others by now: what was changed in them since
+    stays. Raises ConfigError with every mistake in the text, by its line, ConflictError for a new entry whose key
+    its file has already, and OvertakenError where both changed the same.
     """
     wanted = frozenset(names)
-    return _put_back(view, "nodes", _own(view, view.entries_of(wanted), wanted), text, decode_nodes)
+    entries = view.entries_of(wanted)
+    now = _as_shown(_own(view, entries, wanted))
+    after = _read("nodes", text, decode_nodes)
+    if shown is not None:
+        gone = wanted.difference(*(entry.names for entry in entries))
+        after = _merged(_pieces(shown), after, now, is_there=not gone)
+    return _put_back(view, "nodes", now, after)
 
 
-def with_edited_group_entries(view: View, names: Iterable[str], text: str) -> Texts:
+def with_edited_group_entries(view: View, names: Iterable[str], text: str, shown: str | None = None) -> Texts:
     """The same for what `group_entries_text` gave."""
-    return _put_back(view, "groups", _groups(view, names), text, decode_groups)
+    now = _as_shown(_groups(view, names if shown is None else [name for name in names if name in view.groups]))
+    after = _read("groups", text, decode_groups)
+    if shown is not None:
+        after = _merged(_pieces(shown), after, now, is_there=False)
+    return _put_back(view, "groups", now, after)
+
+
+def _merged(shown: Pieces, edited: Pieces, now: Pieces, *, is_there: bool) -> Pieces:
+    """What entries shall be after an edit of texts that may be no longer what was shown.
+
+    A node without entries of its own is shown with an empty one, which `is_there` as little as it was.
+    """
+    merged: Pieces = {}
+    for file in dict.fromkeys((*edited, *now, *shown)):
+        base, ours, theirs = (each.get(file, {}) for each in (shown, edited, now))
+        for key in dict.fromkeys((*ours, *theirs, *base)):
+            before = base.get(key)
+            if is_there and key not in theirs and before is not None and _is_empty("nodes", key, before):
+                before = None
+            piece = _settled((file, key), before, ours.get(key), theirs.get(key))
+            if piece is not None:
+                merged.setdefault(file, {})[key] = piece
+    return merged
+
+
+def _settled(place: tuple[str, str], base: str | None, ours: str | None, theirs: str | None) -> str | None:
+    """One entry with both changes; None where it is no more. OvertakenError where they meet."""
+    if ours in {base, theirs}:
+        return theirs
+    if theirs == base:
+        return ours
+    both = merge(base, ours, theirs) if base and ours and theirs else None
+    if both is None:
+        file, key = place
+        what = "removed" if theirs is None else "added" if base is None else "changed"
+        message = f"{file}: the entry {key} was {what} by somebody else while it was edited; nothing is written"
+        raise OvertakenError(message, hint=f"see prov history --file {file}, and edit it again")
+    return both
 
 
 def _own(view: View, entries: Sequence[Entry[Any]], wanted: frozenset[str]) -> Pieces:
@@ -91,10 +140,7 @@ def _document(pieces: Pieces) -> str:
     return "".join(parts)
 
 
-def _put_back(
-    view: View, section: str, before: Pieces, text: str, decode: Callable[[Document], Decoded[Any]]
-) -> Texts:
-    after = _read(section, text, decode)
+def _put_back(view: View, section: str, before: Pieces, after: Pieces) -> Texts:
     manuscript = Manuscript(view, section)
     edits: dict[str, list[Edit]] = {}
     for file, entries in before.items():
@@ -120,7 +166,6 @@ def _is_empty(section: str, key: str, piece: str) -> bool:
 def _read(section: str, text: str, decode: Callable[[Document], Decoded[Any]]) -> Pieces:
     document = parse(_LABEL, text)
     problems = list(document.problems)
-    pieces: Pieces = {}
     root = document.root
     if root is not None and not isinstance(root, MarkedMap):
         problems.append(Problem(_LABEL, 1, 1, "expected `FILE:` over entries", "leave the names of the files"))
@@ -129,10 +174,20 @@ def _read(section: str, text: str, decode: Callable[[Document], Decoded[Any]]) -
         header = Scalar(section, plain=True, span=pair.key.span)
         body = MarkedMap((Pair(header, pair.value),), flow=False, span=pair.key.span)
         problems += decode(Document(_LABEL, body, ())).problems
-        pieces[pair.key.text or ""] = {key: each.text for key, each in excerpts(text, pair).items()}
     if problems:
         raise ConfigError(problems)
-    return pieces
+    return _pieces(text)
+
+
+def _as_shown(pieces: Pieces) -> Pieces:
+    """The same with the ends of lines that an editor gets."""
+    return _pieces(_document(pieces))
+
+
+def _pieces(text: str) -> Pieces:
+    root = parse(_LABEL, text).root
+    pairs = root.pairs if isinstance(root, MarkedMap) else ()
+    return {pair.key.text or "": {key: each.text for key, each in excerpts(text, pair).items()} for pair in pairs}
 
 
 def _misplaced(section: str, pair: Pair) -> Iterable[Problem]:

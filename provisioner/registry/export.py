@@ -37,7 +37,7 @@ def export_nodes(view: View, names: Iterable[str]) -> str:
         if (kept := wanted.intersection(entry.names) - tangled)
     ]
     pieces += [
-        emit.entry(folded_names(each), combined([_data(entry) for entry in some], each[0]))
+        emit.entry(folded_names(each), combined(_data(entry) for entry in some))
         for some, each in _kinds(entries, tangled)
     ]
     return _document("nodes", pieces)

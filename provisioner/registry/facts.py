@@ -65,18 +65,23 @@ def merge(layers: Iterable[Facts]) -> Facts:
 
     A scalar of a stronger layer replaces the weaker one. A list is appended to the weaker one, without the
     items that are in it already; its items `~x` take x away. What a layer removes is gone with all that is
-    below it, until a stronger layer sets it again. Sources of all are kept.
+    below it, until a stronger layer sets it again. In `resources` a value takes the place of a map, and a map
+    that of a value. Sources of all that is left are kept.
     """
     merged: dict[FactPath, Fact] = {}
+    removed: set[FactPath] = set()
     for layer in layers:
         # Removals first: an entry that removes a map and sets a key in it starts that map anew.
         for path in [path for path, fact in layer.items() if fact.anew or fact.value is REMOVED]:
-            for below in [each for each in merged if each[: len(path)] == path]:
-                if below != path or layer[path].anew:
-                    del merged[below]
+            removed.add(path)
+            _clear(merged, path, itself=layer[path].anew)
         for path, fact in layer.items():
             weaker = merged.get(path)
+            if weaker and weaker.value is None and fact.value is not None:
+                _clear(merged, path, itself=False)
             merged[path] = _over(weaker, fact) if weaker else Fact(_appended((), fact.value), *fact[1:])
+            if removed and fact.value is not REMOVED:
+                _restore(merged, path, removed)
     return merged
 
 
@@ -117,10 +122,13 @@ def tree(facts: Facts, *path: str) -> dict[str, Any]:
 
 
 def groups_of(layers: Iterable[Layer]) -> tuple[str, ...]:
-    """The groups that entries of one node name, in their order, each once; `~name` stays where it was said."""
+    """The groups that entries of one node name, in their order, each once; `~name` stays where it was said.
+
+    An entry with `~groups:` takes away the groups of weaker entries.
+    """
     named: tuple[str, ...] = ()
     for layer in layers:
-        named = _appended(named, layer.groups)
+        named = _appended(() if ("groups",) in layer.removed else named, layer.groups)
     return named
 
 
@@ -129,11 +137,25 @@ def _exists(facts: Facts, path: FactPath) -> bool:
     return fact is None or fact.value is not REMOVED
 
 
+def _clear(merged: dict[FactPath, Fact], path: FactPath, *, itself: bool) -> None:
+    """Take away what is below a path, and perhaps what is at it."""
+    for below in [each for each in merged if each[: len(path)] == path]:
+        if itself or below != path:
+            del merged[below]
+
+
+def _restore(merged: dict[FactPath, Fact], path: FactPath, removed: set[FactPath]) -> None:
+    """Let the maps exist again that lead to a path."""
+    for above in (path[:depth] for depth in range(1, len(path))):
+        if above in removed and above in merged and merged[above].value is REMOVED:
+            merged[above] = Fact(None, merged[above].sources)
+
+
 def _over(weaker: Fact, stronger: Fact) -> Fact:
     value = stronger.value
     if value is None:
-        # That a map exists says nothing against it, unless it was removed.
-        return Fact(None, weaker.sources)
+        # That a map exists says nothing against it; a value that was in its place says nothing any more.
+        return Fact(None, weaker.sources if weaker.value is None or weaker.value is REMOVED else ())
     if isinstance(value, tuple):
         value = _appended(weaker.value if isinstance(weaker.value, tuple) else (), value)
     return Fact(value, (*weaker.sources, *stronger.sources))
@@ -149,7 +171,6 @@ def _appended(weaker: tuple[Any, ...], stronger: Any) -> Any:
             # The mark stays: what it takes away may come from a still weaker layer, which is merged later.
             kept[item] = None
         else:
-            kept.pop(f"{REMOVES}{item}", None)
             kept.setdefault(item)
     return tuple(kept)
 
@@ -176,4 +197,4 @@ def _leaves_of(value: Any, path: FactPath) -> Iterator[tuple[FactPath, Any]]:
                 yield (*path, key), None
             yield from _leaves_of(inner, (*path, key))
     else:
-        yield path, tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
+        yield path, _appended((), value)

@@ -15,13 +15,15 @@ from typing import NamedTuple
 from provisioner.errors import ProvisionerError
 from provisioner.model.name import REMOVES
 from provisioner.model.pointed import PointedError, shown
+from provisioner.model.steps import dotted
 from provisioner.model.written import Layer, NodeEntry
 from provisioner.registry.fieldkind import FieldKind, Shape, kind_of, names_below
+
+__all__ = ["FieldError", "Path", "Token", "dotted", "field_of", "parse_path", "paths_of"]
 
 Path = tuple[str, ...]
 
 _TOKEN = re.compile(r'"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<bare>[^".]+)')
-_QUOTED = re.compile(r'[."\\=\s]|[+-]\Z')
 
 
 class FieldError(ProvisionerError):
@@ -61,11 +63,6 @@ def field_of(text: str, typed: str, model: type[Layer]) -> tuple[Path, FieldKind
     return _walk(_Typed(typed, model), kind_of(model), _tokens(text, typed), ())
 
 
-def dotted(path: Sequence[str]) -> str:
-    """A path as it is typed: the opposite of `parse_path`."""
-    return ".".join(_step(step) for step in path)
-
-
 def paths_of(model: type[Layer] = NodeEntry) -> tuple[str, ...]:
     """Every field of a model for help and completion, capitals for keys of maps: `interfaces.NAME.mtu`."""
     return tuple(".".join(path) for path in names_below(kind_of(model)))
@@ -92,13 +89,6 @@ class _Typed(NamedTuple):
         else:
             hint = f"there is {', '.join(known)}; a key with a dot in it goes in quotes"
         return FieldError.at(self.text, token.offset, f"there is no field {shown(name)}{place}", hint)
-
-
-def _step(step: str) -> str:
-    if step and not _QUOTED.search(step):
-        return step
-    escaped = step.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _tokens(text: str, typed: str) -> list[Token]:

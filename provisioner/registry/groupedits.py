@@ -158,7 +158,7 @@ def _names(key: str) -> tuple[str, ...]:
 def _detached(reference: Reference) -> list[Edit]:
     if not reference.others:
         return [Cut(reference.path)]
-    return [Take(reference.path, item) for item in reference.items]
+    return [Take(reference.path, item) for item in dict.fromkeys(reference.items)]
 
 
 def _texts(view: View, edits: Sequence[tuple[str, Edit]]) -> Texts:

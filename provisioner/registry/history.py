@@ -15,10 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.config.paths import Paths
-from provisioner.errors import IntegrityError, NotFoundError
+from provisioner.errors import IntegrityError, NotFoundError, UnavailableError
 
 VERSION = 1
 BY_HAND = "(by hand)"
+
+# Seconds to wait for somebody who writes.
+_PATIENCE = 10.0
+# Whole numbers of SQLite have 63 bits and a sign.
+_HIGHEST = (1 << 63) - 1
+# What SQLite answers for a file that is whole (sqlite.org/rescode.html): for want of rights, and otherwise.
+_RIGHTS = frozenset({sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+_TROUBLES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,8 @@ class Change:
 def changes(paths: Paths, *, limit: int = 100, file: str | None = None, before: int | None = None) -> list[Change]:
     """The newest changes, newest first; of one file only; older than the change `before`.
 
-    A site that was never changed by a program has none. Raises IntegrityError for a file that cannot be read.
+    A site that was never changed by a program has none. Raises IntegrityError for a damaged file, and
+    UnavailableError for one that cannot be opened.
     """
     with _opened(paths.history) as database:
         if database is None:
@@ -69,7 +78,7 @@ def changes(paths: Paths, *, limit: int = 100, file: str | None = None, before: 
 
 def change(paths: Paths, number: int) -> Change:
     """The change with this id; NotFoundError when there is none."""
-    found = changes(paths, limit=1, before=number + 1)
+    found = changes(paths, limit=1, before=number + 1) if 0 < number < _HIGHEST else []
     if not found or found[0].id != number:
         raise NotFoundError(f"there is no change {number}", hint="prov history")
     return found[0]
@@ -101,17 +110,42 @@ def damaged(path: Path, error: Exception) -> IntegrityError:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
-    if not path.exists():
+    if not _is_there(path):
         yield None
         return
     try:
         # Not read-only: after a crash a reader has to roll back what was half written.
-        with closing(sqlite3.connect(path, timeout=10)) as database:
+        with closing(sqlite3.connect(path, timeout=_PATIENCE)) as database:
             database.row_factory = sqlite3.Row
             # A writer that was killed before its first change leaves an empty one.
             yield database if check_version(path, database) else None
+    except sqlite3.OperationalError as error:
+        raise _hindered(path, error) from None
     except (sqlite3.Error, zlib.error) as error:
         raise damaged(path, error) from None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise _closed(path, error.strerror or str(error)) from None
+
+
+def _hindered(path: Path, error: sqlite3.OperationalError) -> IntegrityError | UnavailableError:
+    # The low byte is the code without its details; an error of Python's own has none.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _RIGHTS:
+        return _closed(path, str(error))
+    if code in _TROUBLES:
+        hint = f"try again; df -h {path.parent}"
+        return UnavailableError(f"the history {path} cannot be read now: {error}", hint=hint)
+    return damaged(path, error)
+
+
+def _closed(path: Path, reason: str) -> UnavailableError:
+    hint = f"run prov as root or as a member of the group that owns {path.parent}; ls -l {path}"
+    return UnavailableError(f"the history {path} cannot be opened: {reason}", hint=hint)
 
 
 def check_version(path: Path, database: sqlite3.Connection) -> bool:

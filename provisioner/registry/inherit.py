@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from provisioner.config.decode import Entry
 from provisioner.errors import Problem
@@ -57,25 +57,39 @@ def _chosen(names: Sequence[str], unwanted: frozenset[str]) -> tuple[list[str], 
 def cycles(groups: Groups) -> list[Problem]:
     """A problem for every circle of groups, at the reference that closes it, and for groups nested too deep."""
     problems: list[Problem] = []
-    done: set[str] = set()
+    depths: dict[str, int] = {}
     for name in groups:
-        _search(name, groups, done, (), problems)
+        if name not in depths:
+            _search(name, groups, depths, problems)
     return problems
 
 
-def _search(name: str, groups: Groups, done: set[str], path: tuple[str, ...], problems: list[Problem]) -> None:
-    if name in done or name not in groups:
-        return
-    for index, parent in enumerate(groups[name].value.groups):
-        if parent.startswith(REMOVES):
-            continue
-        if parent in (*path, name):
-            problems.append(_cycle(groups[name], index, (*path, name)))
-        elif len(path) >= DEEPEST:
-            problems.append(_too_deep(groups[name], index))
-        else:
-            _search(parent, groups, done, (*path, name), problems)
-    done.add(name)
+def _search(start: str, groups: Groups, depths: dict[str, int], problems: list[Problem]) -> None:
+    """Find the depth of a group and of all behind it: 1 without groups of its own, else one more than the deepest.
+
+    Only the group that is the first one too deep is a problem, not those that it is behind.
+    """
+    # Not by recursion: a chain may have thousands of groups.
+    path = {start: _parents(start, groups)}
+    while path:
+        name = next(reversed(path))
+        index, parent = next(path[name], (-1, ""))
+        if parent in path:
+            problems.append(_cycle(groups[name], index, tuple(path)))
+        elif parent and parent not in depths:
+            path[parent] = _parents(parent, groups)
+        elif not parent:
+            del path[name]
+            known = [(depths.get(each, 0), -at) for at, each in _parents(name, groups)]
+            deepest, place = max(known, default=(0, 0))
+            depths[name] = deepest + 1
+            if deepest == DEEPEST:
+                problems.append(_too_deep(groups[name], -place))
+
+
+def _parents(name: str, groups: Groups) -> Iterator[tuple[int, str]]:
+    named = enumerate(groups[name].value.groups)
+    return ((index, parent) for index, parent in named if parent in groups)
 
 
 def _cycle(entry: Entry[Group], index: int, path: tuple[str, ...]) -> Problem:

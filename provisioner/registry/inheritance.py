@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
 from provisioner.config.decode import Entry
 from provisioner.config.excerpt import writable
+from provisioner.model.name import REMOVES
 from provisioner.registry import said
 from provisioner.registry.facts import REMOVED
 from provisioner.registry.inherit import Groups, linearise
@@ -28,7 +28,7 @@ class Inheritance:
 
     def behind(self, passages: Iterable[Passage]) -> tuple[tuple[str, ...], tuple[Said, ...]]:
         """The names of all groups behind the entries of a node or group, weakest first, and what each says."""
-        named = reduce(said.appended, (said.listed(each.data, _GROUPS) for each in passages), ())
+        named = said.joined((each.data for each in passages), _GROUPS)
         if named not in self.chains:
             names = linearise(named, self.groups)
             self.chains[named] = names, tuple(_said(self.groups[name]) for name in names)
@@ -40,11 +40,17 @@ class Inheritance:
         if path == _GROUPS:
             return names
         default = DEFAULTS.get(path)
-        lists = [said.listed(each, path) for each in (*inherited, *(each.data for each in passages))]
-        return said.joined([default.value if default else (), *lists])
+        layers = (*inherited, *(each.data for each in passages))
+        items = said.joined(layers, path, default.value if default else ())
+        return tuple(item for item in items if not str(item).startswith(REMOVES))
 
     def gives(self, passages: Sequence[Passage], path: Path) -> bool:
-        """Whether the groups behind entries, or the lists of the product, give something at a path."""
+        """Whether the groups behind entries, or the lists of the product, give something at a path.
+
+        They give no groups: whose groups a group has is a matter of that group alone.
+        """
+        if path == _GROUPS:
+            return False
         default = any(key[: len(path)] == path and isinstance(fact.value, tuple) for key, fact in DEFAULTS.items())
         return lasting(self.behind(passages)[1], path, at_first=default)
 

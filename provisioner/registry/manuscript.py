@@ -56,6 +56,7 @@ class Passage:
     order: tuple[bytes, int] = (b"", 0)
     entry: Entry[Any] | None = None
     shrunk: bool = False
+    dropped: bool = False
 
     @property
     def place(self) -> str:
@@ -186,6 +187,8 @@ class Manuscript:
         for passage in {id(each): each for of_name in self.passages.values() for each in of_name}.values():
             if passage.shrunk and not passage.data and passage.entry and self._is_spare(passage):
                 self._edit(passage, Drop((self.section, passage.key), cautious=True))
+                # An entry that goes is not the one that still names these nodes.
+                passage.dropped = True
         for passage in self.new:
             put = Put((self.section, passage.key), passage.data)
             self.edits.setdefault(passage.file, []).append(put)
@@ -201,7 +204,7 @@ class Manuscript:
             self.edits.setdefault(passage.file, []).append(edit)
 
     def _is_spare(self, passage: Passage) -> bool:
-        others = (each for each in self.covering(passage.names) if each is not passage)
+        others = (each for each in self.covering(passage.names) if each is not passage and not each.dropped)
         return self.section == "nodes" and passage.names <= frozenset().union(*(each.names for each in others))
 
 

@@ -30,12 +30,7 @@ _MOST_FILES = 10_000
 
 def add_nodes(view: View, names: Iterable[str], assignments: Sequence[Assignment]) -> Texts:
     """One new entry for new nodes; ConflictError when one of them exists."""
-    wanted = _wanted(names)
-    taken = sorted(name for name in wanted if view.has(name))
-    if taken:
-        raise ConflictError(
-            f"{fold(taken)} exists already{_at(view, taken)}", hint=f"prov node set {fold(taken)} ..."
-        )
+    wanted = _free(view, names)
     manuscript = Manuscript.of_nodes(view, ())
     add(manuscript, wanted, assignments)
     return manuscript.texts()
@@ -126,12 +121,14 @@ def copy_node(view: View, source: str, names: Iterable[str]) -> Texts:
     """New nodes that say what the entries of another say, in one entry, without what tells machines apart.
 
     Left out: uuid, serial, asset, MACs, and addresses that do not count. Raises NotFoundError when there is no
-    such node, ConflictError when a new one exists, or one entry cannot say it.
+    such node, ConflictError when a new one exists.
     """
     covering = existing(view, [source])[0].covering([source])
-    data = _without_identity(combined([each.data for each in covering], source))
-    fields = [Assignment(path, "=", value) for path, value in said.leaves(data)]
-    return add_nodes(view, names, fields)
+    data = _without_identity(combined(each.data for each in covering))
+    wanted = _free(view, names)
+    manuscript = Manuscript.of_nodes(view, ())
+    manuscript.add(file_with_room(manuscript), wanted, data)
+    return manuscript.texts()
 
 
 def _left(
@@ -166,6 +163,17 @@ def _wanted(names: Iterable[str]) -> frozenset[str]:
     wanted = frozenset(names)
     if not wanted:
         raise ProvisionerError("no node is named", hint="a node set looks like n[001-004,010] or n1,n2")
+    return wanted
+
+
+def _free(view: View, names: Iterable[str]) -> frozenset[str]:
+    """Names of new nodes, as a set; ConflictError when one of them exists."""
+    wanted = _wanted(names)
+    taken = sorted(name for name in wanted if view.has(name))
+    if taken:
+        raise ConflictError(
+            f"{fold(taken)} exists already{_at(view, taken)}", hint=f"prov node set {fold(taken)} ..."
+        )
     return wanted
 
 

@@ -6,7 +6,9 @@ that comes in between gets the new state from the journal; one that a commit ove
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
@@ -18,6 +20,8 @@ from provisioner.host.journal import Journal, Place, Step, digest
 # A reader that writers overtake this often in a row meets more commits than edits can make.
 _ATTEMPTS = 50
 _SITE = "site/"
+_SITE_FILE = "provisioner.yaml"
+_FOLDERS = ("groups.d", "nodes.d")
 
 
 class Read(Protocol):
@@ -29,6 +33,7 @@ class Read(Protocol):
 
 
 F = TypeVar("F", bound=Read)
+C = TypeVar("C")
 
 
 def place_of(paths: Paths) -> Place:
@@ -39,11 +44,11 @@ def place_of(paths: Paths) -> Place:
 def is_configuration(path: str) -> bool:
     """Whether a path below the site root is a file that is read as configuration."""
     parts = PurePosixPath(path).parts
-    if parts == ("provisioner.yaml",):
+    if parts == (_SITE_FILE,):
         return True
     named = PurePosixPath(path)
     shown = named.suffix in {".yaml", ".yml"} and not named.name.startswith(".")
-    return shown and len(parts) == 2 and parts[0] in {"groups.d", "nodes.d"}
+    return shown and len(parts) == 2 and parts[0] in _FOLDERS
 
 
 def settled(paths: Paths, read: Callable[[], Mapping[str, F]], made: Callable[[bytes], F]) -> Mapping[str, F]:
@@ -60,6 +65,29 @@ def settled(paths: Paths, read: Callable[[], Mapping[str, F]], made: Callable[[b
         if journal.mark(place) == before:
             return found if waiting is None else _overlaid(paths.site, found, waiting, made)
     raise UnavailableError(f"the files below {paths.site} keep changing while they are read", hint="try again")
+
+
+def with_other_names(paths: Paths, contents: Mapping[str, C | None]) -> dict[str, C | None]:
+    """The new contents of configuration files, also under every other name that a symlink gives one of them.
+
+    Removing a file removes that name alone. Raises OSError where the folders cannot be read.
+    """
+    written = {os.path.realpath(paths.site / path): new for path, new in contents.items() if new is not None}
+    others = {path: written[real] for path, real in _names(paths) if real in written}
+    return {**others, **contents}
+
+
+def _names(paths: Paths) -> Iterator[tuple[str, str]]:
+    """Every configuration file by its name, and the file that this name leads to."""
+    yield _SITE_FILE, os.path.realpath(paths.site_file)
+    for folder in _FOLDERS:
+        with (
+            suppress(FileNotFoundError, NotADirectoryError),
+            os.scandir(os.path.realpath(paths.site / folder)) as entries,
+        ):
+            for entry in entries:
+                if is_configuration(path := f"{folder}/{entry.name}"):
+                    yield path, os.path.realpath(entry.path) if entry.is_symlink() else entry.path
 
 
 def _overlaid(site: Path, found: Mapping[str, F], waiting: Journal, made: Callable[[bytes], F]) -> Mapping[str, F]:

@@ -6,7 +6,7 @@ nothing after it that names others too sets the same, or to a new entry behind e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.config.emit import Writable
@@ -38,13 +38,13 @@ def write(manuscript: Manuscript, passage: Passage, change: Assignment) -> None:
     if change.value == {} and said.holds(passage.data, change.path):
         # That a map exists takes nothing away from it.
         return
-    _make_room(manuscript, passage, change)
     if change.operator == "=":
+        _make_room(manuscript, passage, change)
         manuscript.put(passage, change.path, change.value)
     elif change.operator == "+=":
         for item in said.items_of(change.value):
-            if _mark(item) in said.listed(passage.data, change.path):
-                manuscript.take(passage, change.path, _mark(item))
+            if said.opposite(item) in said.listed(passage.data, change.path):
+                manuscript.take(passage, change.path, said.opposite(item))
             manuscript.append(passage, change.path, item)
     else:
         if said.holds(passage.data, change.path):
@@ -71,7 +71,6 @@ def subtract(manuscript: Manuscript, passage: Passage, change: Assignment, inher
             manuscript.take(passage, change.path, item)
         left = _items(manuscript, passage.names, change.path, inheritance)
         if item in left and isinstance(item, str):
-            _make_room(manuscript, passage, change)
             manuscript.append(passage, change.path, _mark(item))
         elif not own and _mark(item) not in items:
             message = f"{dotted(change.path)} of {passage.key} has no item {item}"
@@ -105,18 +104,24 @@ def _outdoes(passage: Passage, change: Assignment) -> bool:
         return settled is True
     if not said.appends(change.path, change.value):
         return settled is False if change.value == {} else settled is not None
-    if settled is False:
-        return True
     items = said.listed(passage.data, change.path)
     if change.operator == "-=":
         return any(said.same(item, each) for item in said.items_of(change.value) for each in items)
-    return any(_mark(item) in items for item in said.items_of(change.value))
+    return said.clears(passage.data, change.path) or any(
+        said.opposite(item) in items for item in said.items_of(change.value)
+    )
 
 
 def _may_give_way(passage: Passage, change: Assignment, names: frozenset[str]) -> bool:
     """Whether a stronger entry speaks of these nodes alone, and says no more than what is to be changed."""
-    speaks = said.holds(passage.data, change.path) or said.holds(passage.data, said.marked(change.path))
-    return speaks and passage.names <= names and said.mark_above(passage.data, change.path) is None
+    path = change.path
+    if said.appends(path, change.value):
+        speaks = said.holds(passage.data, path)
+    else:
+        speaks = said.holds(passage.data, path) or said.holds(passage.data, said.marked(path))
+    # What a mark of a whole map or list removes besides would come back with it.
+    above = path if said.appends(path, change.value) else path[:-1]
+    return speaks and passage.names <= names and not (above and said.clears(passage.data, above))
 
 
 def _give_way(manuscript: Manuscript, passage: Passage, change: Assignment) -> None:
@@ -125,7 +130,7 @@ def _give_way(manuscript: Manuscript, passage: Passage, change: Assignment) -> N
             continue
         if path == change.path and said.appends(path, change.value):
             items = said.items_of(change.value)
-            wanted = [item if change.operator == "-=" else _mark(item) for item in items]
+            wanted = [item if change.operator == "-=" else said.opposite(item) for item in items]
             for item in [each for each in wanted if each in said.listed(passage.data, path)]:
                 manuscript.take(passage, path, item)
         else:
@@ -133,13 +138,13 @@ def _give_way(manuscript: Manuscript, passage: Passage, change: Assignment) -> N
 
 
 def _make_room(manuscript: Manuscript, passage: Passage, change: Assignment) -> None:
-    """Take away the mark at a path that gets a value; ConflictError when a mark above would remove it."""
-    above = said.mark_above(passage.data, change.path)
-    if above is not None:
-        message = f"{dotted(above)} at {passage.place} removes what {dotted(change.path)} would say"
-        raise ConflictError(message, hint=f"take it away first: unset '{dotted(above)}'")
+    """Take away the mark at a path that gets a value which replaces weaker ones anyway.
+
+    Beside a list or map the mark stays: then it starts anew.
+    """
     mark = said.marked(change.path)
-    if change.operator != "~" and said.holds(passage.data, mark):
+    replaces = not said.appends(change.path, change.value) and not isinstance(change.value, Mapping)
+    if replaces and said.holds(passage.data, mark):
         manuscript.cut(passage, mark)
 
 

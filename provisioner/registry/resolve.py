@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from provisioner.model.address import AddressPattern
 from provisioner.model.device import DeviceType
 from provisioner.model.disk import Disk, FileSystem, Partition
 from provisioner.model.resolved import ResolvedBmc, ResolvedInterface, ResolvedNode, Source
+from provisioner.model.steps import dotted
 from provisioner.model.written import Network, NodeEntry, RootKind, Site
 from provisioner.registry.addresses import ipv4_of, ipv6_of
 from provisioner.registry.devices import interface_fields, misfits
@@ -289,7 +291,11 @@ def _source_of(facts: Facts, path: tuple[str, ...]) -> Source:
 def _provenance(facts: Facts) -> Iterator[tuple[str, tuple[Source, ...]]]:
     for path, fact in facts.items():
         if fact.value is not None and fact.value is not REMOVED and fact.sources:
-            yield ".".join(path), fact.sources
+            yield _dotted(path), fact.sources
+
+
+# The same few paths come again with every node.
+_dotted = lru_cache(maxsize=1024)(dotted)
 
 
 def _primary(interfaces: tuple[ResolvedInterface, ...], chosen: str | None) -> ResolvedInterface | None:

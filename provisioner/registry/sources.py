@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ GROUP_FILES = "groups.d/"
 NODE_FILES = "nodes.d/"
 
 # What a file means takes a hundred times the memory of its text: 63 MB for 10,000 nodes in 250 files (measured),
-# 400 MB at the very worst. Larger files are decoded again whenever they are needed.
+# 400 MB at the very worst. Of larger files only the one that was needed last is kept, as long as its `Sources`.
 _KEPT = 512
 _LARGEST_KEPT = 8 << 10
 
@@ -43,6 +43,7 @@ class Sources:
     """The files of a site, by path below the site root. A group or node file counts by its place in byte order."""
 
     contents: Mapping[str, bytes]
+    _last: dict[str, Decoded[NodeEntry]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -82,7 +83,12 @@ class Sources:
     def nodes(self, file: str) -> Decoded[NodeEntry]:
         """What one node file says."""
         content = self.contents[file]
-        return _kept_nodes(file, content) if len(content) <= _LARGEST_KEPT else _nodes(file, content)
+        if len(content) <= _LARGEST_KEPT:
+            return _kept_nodes(file, content)
+        if file not in self._last:
+            self._last.clear()
+            self._last[file] = _nodes(file, content)
+        return self._last[file]
 
     def entries_of(self, files: Iterable[str], names: Collection[str]) -> tuple[Entry[NodeEntry], ...]:
         """The entries of some node files that name one of these nodes, reduced to these, weakest first."""

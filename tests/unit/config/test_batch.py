@@ -163,3 +163,30 @@ def test_the_edited_text_means_the_edited_data(
     for key, field, value in known:
         expected[key][field] = value
     assert plain(parse("f", edited).root) == ({"nodes": expected} if data else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nodes: {\n  # c\n  }\n", "nodes:\n  n1: {}\n  # c\n"),
+        ("nodes: { # c\n}  # d\n", "nodes: # c  # d\n  n1: {}\n"),
+        ("nodes:\n  # c\n  {}\n", "nodes:\n  n1: {}\n  # c\n"),
+    ],
+)
+def test_comments_of_an_empty_section_stay(text: str, expected: str) -> None:
+    assert edit_many(text, "nodes", [Put(("nodes", "n1"), {})]) == expected
+
+
+def test_a_file_whose_lines_end_with_cr_alone_is_refused_in_words() -> None:
+    with pytest.raises(EditError, match="rack has lines that end with CR alone") as caught:
+        edit_many("nodes:\r  n1: {}\r", "nodes", [Put(("nodes", "n2"), {})], "rack")
+
+    assert caught.value.hint == "end them with LF, or with CR and LF, in an editor first"
+
+
+def test_an_item_is_taken_each_time_that_it_is_there() -> None:
+    text = "nodes:\n  n1:\n    groups:\n      - a   # first\n      - b\n      - a\n      - a\n"
+
+    edited = edit_many(text, "nodes", [Take(("nodes", "n1", "groups"), "a")])
+
+    assert edited == "nodes:\n  n1:\n    groups:\n      - b\n"

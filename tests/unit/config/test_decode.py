@@ -153,3 +153,12 @@ def test_any_data_decodes_to_values_or_problems(written: Writable) -> None:
     assert decoded.keys == ("a",)
     assert decoded.problems or [type(entry.value) for entry in decoded.entries] == [Group]
     assert all(problem.line > 0 and problem.hint for problem in decoded.problems)
+
+
+def test_a_group_that_removes_groups_is_told_that_it_inherits_none() -> None:
+    (problem,) = decode_groups(parse("g", "groups:\n  a:\n    ~groups:\n    groups: [b]\n")).problems
+
+    assert (problem.line, problem.message) == (
+        3,
+        "'~groups' removes nothing: groups of weaker places are not inherited here",
+    )

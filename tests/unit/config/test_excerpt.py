@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,3 +60,20 @@ def test_data_written_again_is_read_as_the_same_texts_and_types(data: dict[str, 
 
     assert again is not None
     assert (plain(again), typed(again)) == (plain(root), typed(root))
+
+
+def test_lines_of_spaces_are_lines_of_a_text_and_move_with_it() -> None:
+    assert indented("a: |\n  b\n     \n  c\n", "  ", "\n") == "  a: |\n    b\n       \n    c\n"
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\x0c", "\u2028"])
+def test_only_line_ends_end_a_line(character: str) -> None:
+    assert indented(f"a: b  # x{character}y\n", "  ", "\n") == f"  a: b  # x{character}y\n"
+
+
+def test_a_text_with_lines_of_spaces_is_the_same_when_it_is_put_back() -> None:
+    text = "nodes:\n  n1:\n    resources:\n      motd: |\n        a\n           \n\n        b\n"
+
+    moved = "nodes:\n" + indented(pieces(text)["n1"], "  ", "\n")
+
+    assert plain(parse("f", moved).root) == plain(parse("f", text).root)

@@ -57,7 +57,7 @@ def test_a_quoted_null_is_text() -> None:
     assert data_of("a: '~'\nb: \"\"") == {"a": "~", "b": ""}
 
 
-@pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n", "---\n# only a comment\n"])
 def test_an_empty_file_has_no_data(text: str) -> None:
     assert data_of(text) is None
 
@@ -73,8 +73,12 @@ def test_an_empty_file_has_no_data(text: str) -> None:
         ("a: b\n---\nc: d\n", 2, 1, "a second document"),
         ("[a]: b\n", 1, 1, "a key must be a text"),
         ("a: b\n c: d\n", 2, 3, "not valid YAML"),
-        ("a: \x01\n", 1, 4, "a character that YAML does not allow"),
-        ("é: \x01\n", 1, 4, "a character that YAML does not allow"),
+        ("a: \x01\n", 1, 4, "the character U+0001 is not allowed in YAML"),
+        ("é: \x01\n", 1, 4, "the character U+0001 is not allowed in YAML"),
+        ("a: b\nc: \x00\n", 2, 4, "the character U+0000 (NUL) is not allowed in YAML"),
+        ("a: \x1b[2J\n", 1, 4, "the character U+001B (ESC) is not allowed in YAML"),
+        ("a: \udcff\n", 1, 4, "the file is not UTF-8 text"),
+        ('"\\0removed": b\n', 1, 1, "a key has the character U+0000 (NUL) in it"),
         ("[" * 30, 1, 21, "nested deeper"),
     ],
 )
@@ -129,3 +133,11 @@ def test_any_text_gives_a_document(text: str) -> None:
     document = parse("f", text)
 
     assert document.root is not None or document.problems or plain(document.root) is None
+
+
+@pytest.mark.parametrize("written", ["1e999", "-1e999", "1.5E400"])
+def test_a_number_that_is_too_large_stays_text(written: str) -> None:
+    root = parse("f", f"a: {written}\n").root
+
+    assert root is not None
+    assert typed(root) == {"a": written}

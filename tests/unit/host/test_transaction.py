@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from provisioner.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
+from provisioner.host import placement, transaction
 from provisioner.host.journal import Journal, Place, Step, digest, encode, mark, read
 from provisioner.host.transaction import FileChange, commit, recover
 
@@ -76,6 +77,85 @@ def test_a_file_that_is_not_what_the_change_was_made_from_stops_all(place: Place
         commit(place, wanted, {}, nothing)
 
     assert lying(place) == {"b": "somebody else's"}
+
+
+def by_hand_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, edit: Callable[[], object]) -> None:
+    """Have somebody edit right after a step of a commit."""
+    original = getattr(module, name)
+
+    def followed(*values: object) -> object:
+        result = original(*values)
+        edit()
+        return result
+
+    monkeypatch.setattr(module, name, followed)
+
+
+# The contents are written; the change is decided. From then on readers see it as made.
+MOMENTS = [(placement, "prepare"), (transaction, "sync_directory")]
+
+
+@pytest.mark.parametrize(("module", "name"), MOMENTS)
+@pytest.mark.parametrize("hand", ["b", "gone", "made"])
+def test_a_hand_edit_between_check_and_rename_stays_and_takes_the_change_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch, module: object, name: str, hand: str
+) -> None:
+    old = {"a": "old", "b": "old", "gone": "old"}
+    for file, text in old.items():
+        (place.root / file).write_text(text)
+    wanted = change(place, {"a": "new", "b": "new", "gone": None, "made": "new", "z/z": "new"})
+    by_hand_after(monkeypatch, module, name, lambda: (place.root / hand).write_text("by hand"))
+
+    with pytest.raises(ConflictError, match=f"{hand} was changed while it was edited"):
+        commit(place, wanted, {}, nothing)
+
+    assert lying(place) == {**old, hand: "by hand"}
+    assert read(place.journal) is None
+    assert not (place.root / "z").exists()
+
+
+@pytest.mark.parametrize(("module", "name"), MOMENTS)
+def test_a_file_that_somebody_removes_meanwhile_is_not_brought_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch, module: object, name: str
+) -> None:
+    for file in ("a", "b"):
+        (place.root / file).write_text("old")
+    by_hand_after(monkeypatch, module, name, lambda: (place.root / "b").unlink(missing_ok=True))
+
+    with pytest.raises(ConflictError, match="b was changed"):
+        write(place, {"a": "new", "b": "new"})
+
+    assert lying(place) == {"a": "old"}
+
+
+def test_a_new_file_in_the_place_of_a_removed_one_survives_when_the_change_is_taken_back(place: Place) -> None:
+    (place.root / "a").write_text("old")
+
+    def fail(_journal: Journal) -> None:
+        (place.root / "a").write_text("by hand")
+        raise UnavailableError("no room")
+
+    with pytest.raises(UnavailableError):
+        commit(place, change(place, {"a": None}), {}, fail)
+
+    assert lying(place) == {"a": "by hand"}
+
+
+def test_names_of_one_file_are_written_together_and_never_differently(place: Place) -> None:
+    (place.root / "a").write_text("old")
+    (place.root / "b").symlink_to("a")
+
+    with pytest.raises(ConflictError, match="a and b lead to one file"):
+        write(place, {"a": "one", "b": "other"})
+    assert lying(place) == {"a": "old", "b": "old"}
+
+    recorded: list[str] = []
+    both = change(place, {"a": "new", "b": "new"})
+    commit(place, both, {}, lambda journal: recorded.extend(step.path for step in journal.steps))
+
+    assert lying(place) == {"a": "new", "b": "new"}
+    assert (place.root / "b").is_symlink()
+    assert recorded == ["a", "b"]
 
 
 def test_mode_stays_and_a_new_file_is_closed_to_others(place: Place) -> None:

@@ -40,5 +40,19 @@ def test_a_removal_with_a_value_or_of_nothing_is_refused(written: dict[str, obje
         Group.model_validate(written)
 
 
+@pytest.mark.parametrize("value", [frozenset({("image",)}), [["image"]], None, "x"])
+def test_what_is_removed_cannot_be_said_in_another_way(value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        NodeEntry.model_validate({"~": value})
+
+    assert caught.value.errors()[0]["type"] == "extra_forbidden"
+
+
+def test_a_group_has_no_groups_of_others_to_remove() -> None:
+    assert NodeEntry.model_validate({"~groups": None}).removed == {("groups",)}
+    with pytest.raises(ValidationError):
+        Group.model_validate({"~groups": None})
+
+
 def test_what_removes_nothing_is_no_part_of_what_is_dumped() -> None:
     assert "removed" not in Group(image="a").model_dump()

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from provisioner.model.device import Interface
 from provisioner.model.name import Domain, ImageRef, InterfaceName, KernelArgument, Name
+from provisioner.model.written import NodeEntry
 
 
 def refused(kind: Any, text: str) -> str:
@@ -64,3 +65,24 @@ def test_a_kernel_argument_of_the_product_is_refused(argument: str) -> None:
 )
 def test_other_kernel_arguments_are_fine(argument: str) -> None:
     assert TypeAdapter(KernelArgument).validate_python(argument) == argument
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\n", "\t", "\x00", "\x9b", "\u2028"])
+@pytest.mark.parametrize("where", ["tags", "comment", "interfaces", "bmc"])
+def test_a_control_character_in_a_tag_or_comment_is_refused(where: str, character: str) -> None:
+    text = f"a{character}b"
+    entry = {
+        "tags": {"tags": {"rack": text}},
+        "comment": {"comment": text},
+        "interfaces": {"interfaces": {"eth0": {"tags": {"port": text}}}},
+        "bmc": {"bmc": {"tags": {"port": text}}},
+    }
+
+    with pytest.raises(ValidationError, match="without control characters"):
+        NodeEntry.model_validate(entry[where])
+
+
+def test_a_tag_may_be_empty_long_and_of_any_language() -> None:
+    tags = {"a": "", "b": "x" * 5000, "c": "Höhle 7, жёлтый"}
+
+    assert NodeEntry.model_validate({"tags": tags}).tags == tags

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from provisioner.config.paths import Paths
-from provisioner.errors import ConflictError, IntegrityError, NotFoundError
+from provisioner.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from provisioner.host.files import locked
 from provisioner.host.journal import Journal, Step, digest, encode
 from provisioner.registry import history
@@ -187,3 +189,41 @@ def test_an_undo_that_is_undone_counts_no_longer(paths: Paths) -> None:
         edit(paths, {A: f"{number}\n"}, About(who="ada", command="", undoes=undoes))
         found = {change.id: change.undone_by for change in history.changes(paths)}
         assert found == ({1: 2, 2: None} if number == 2 else {1: None, 2: 3, 3: None})
+
+
+def test_a_change_of_a_linked_file_is_recorded_under_all_of_its_names(paths: Paths) -> None:
+    (paths.site / B).unlink()
+    (paths.site / B).symlink_to("a.yaml")
+
+    assert edit(paths, {B: "nodes: {n1: {image: x}}\n"}) == (A, B)
+
+    (change,) = history.changes(paths)
+    assert {each.path: texts_of(paths, each) for each in change.files} == dict.fromkeys(
+        (A, B), (b"nodes: {n1: {}}\n", b"nodes: {n1: {image: x}}\n")
+    )
+    assert change.after == describe(collect(paths)).revision
+    assert (paths.site / B).is_symlink()
+    edit(paths, {NEW: "nodes: {n3: {}}\n"})
+    assert [each.who for each in history.changes(paths)] == ["ada", "ada"]
+
+
+def test_removing_a_link_leaves_the_file_that_it_leads_to(paths: Paths) -> None:
+    (paths.node_files / "link.yaml").symlink_to("a.yaml")
+
+    assert edit(paths, {"nodes.d/link.yaml": None}) == ("nodes.d/link.yaml",)
+    assert site_files(collect(paths))[A] == b"nodes: {n1: {}}\n"
+
+
+def test_a_history_that_somebody_else_holds_is_not_called_damaged(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(paths, {NEW: "nodes: {n3: {}}\n"})
+    # Only the patience is cut short.
+    monkeypatch.setattr(history, "_PATIENCE", 0.01)
+
+    with closing(sqlite3.connect(paths.history)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UnavailableError, match="cannot be read now: database is locked") as caught:
+            history.changes(paths)
+
+    assert "damaged" not in str(caught.value.hint)

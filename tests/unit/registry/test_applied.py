@@ -121,3 +121,23 @@ def test_every_mistake_of_all_documents_is_reported_with_its_place() -> None:
 )
 def test_a_change_that_cannot_be_made_is_named_where_it_is_asked_for(text: str, problem: str) -> None:
     assert problems(text) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("entry", "written"),
+    [
+        ("{tags: {b: new, ~b: }}", "{tags: {b: new}}"),
+        ("{tags: {b: new}, ~tags: }", "{~tags: , tags: {b: new}}"),
+        ("{kernel: {args: [a], ~args: }}", "{kernel: {~args: , args: [a]}}"),
+        ("{groups: [old], ~groups: }", "{~groups: , groups: [old]}"),
+    ],
+)
+def test_a_value_beside_its_own_mark_means_anew_in_any_order(entry: str, written: str) -> None:
+    texts = apply_documents(VIEW, [("d", f"nodes: {{n1: {entry}}}")], expand)
+
+    assert (texts["nodes.d/r.yaml"] or "").splitlines()[-1] == f"  n1: {written}"
+
+
+def test_a_group_has_no_groups_to_remove() -> None:
+    with pytest.raises(ConfigError, match="'~groups' removes nothing"):
+        apply_documents(VIEW, [("d", "groups: {old: {~groups: , groups: [gone]}}")], expand)

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import ConfigError
-from provisioner.registry.collect import FileKind, collect, overlay_names, script_names, site_files
+from provisioner.registry.collect import (
+    FileKind,
+    collect,
+    overlay_names,
+    own_overlays,
+    script_names,
+    site_files,
+)
 from tests.support.site import OVERLAYS, SITE, write_site
 
 FILES = {"provisioner.yaml": SITE, "groups.d/g.yaml": "groups:\n", "nodes.d/n.yml": "nodes:\n"}
@@ -21,6 +28,13 @@ def test_site_files_overlays_and_scripts_are_found(tmp_path: Path) -> None:
     assert overlay_names(files) == OVERLAYS | {"motd"}
     assert script_names(files) == {"boot"}
     assert files["overlays/motd/rootfs/etc/motd"].content == b"hi"
+
+
+def test_overlays_of_the_site_are_told_from_shipped_ones(tmp_path: Path) -> None:
+    paths = write_site(tmp_path, {**FILES, "overlays/motd/rootfs/etc/motd": "hi", "overlays/.git/x": ""})
+
+    assert own_overlays(paths) == {"motd"}
+    assert own_overlays(write_site(tmp_path / "none", FILES)) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -133,3 +147,19 @@ def test_a_node_can_ask_for_ipxe_scripts_alone_and_not_for_the_answers_to_others
     paths = write_site(tmp_path, {**FILES, **{f"templates/{name}": "#!ipxe\n" for name in names}})
 
     assert script_names(collect(paths)) == {"boot", "own.v2"}
+
+
+@pytest.mark.parametrize("folder", ["nodes.d", "groups.d", "overlays", "templates"])
+def test_a_file_where_a_folder_belongs_is_a_mistake(tmp_path: Path, folder: str) -> None:
+    paths = write_site(tmp_path, {"provisioner.yaml": SITE, folder: "x"})
+
+    with pytest.raises(ConfigError, match=f"{folder}:0:0: there is a file where a folder belongs"):
+        collect(paths)
+
+
+def test_a_link_to_no_folder_is_a_mistake_too(tmp_path: Path) -> None:
+    paths = write_site(tmp_path, {"provisioner.yaml": SITE})
+    paths.node_files.symlink_to("nowhere")
+
+    with pytest.raises(ConfigError, match="leads to no folder"):
+        collect(paths)

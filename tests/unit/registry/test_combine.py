@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import ConflictError
 from provisioner.registry.combine import combined
 
 
@@ -23,14 +22,30 @@ from provisioner.registry.combine import combined
     ],
 )
 def test_a_later_entry_is_laid_over_an_earlier_one(layers: list[dict[str, Any]], together: dict[str, Any]) -> None:
-    assert combined(layers, "n1") == together
+    assert combined(layers) == together
 
 
 @pytest.mark.parametrize(
-    "layers", [[{"~tags": None}, {"tags": {"x": "1"}}], [{"kernel": {"~args": None}}, {"kernel": {"args": ["q"]}}]]
+    ("layers", "together"),
+    [
+        ([{"~tags": None}, {"tags": {"x": "1"}}], {"~tags": None, "tags": {"x": "1"}}),
+        ([{"kernel": {"~args": None}}, {"kernel": {"args": ["q"]}}], {"kernel": {"~args": None, "args": ["q"]}}),
+        ([{"tags": {"x": "1"}}, {"tags": {"y": "2"}, "~tags": None}], {"~tags": None, "tags": {"y": "2"}}),
+        ([{"kernel": {"args": ["~p"]}}, {"kernel": {"args": ["p"]}}], {"kernel": {"args": ["~p", "p"]}}),
+    ],
 )
-def test_what_one_entry_cannot_say_is_refused(layers: list[dict[str, Any]]) -> None:
-    with pytest.raises(ConflictError, match="one entry cannot say what the entries of n1 say") as caught:
-        combined(layers, "n1")
+def test_what_is_removed_and_then_said_anew_is_one_entry_with_both(
+    layers: list[dict[str, Any]], together: dict[str, Any]
+) -> None:
+    assert combined(layers) == together
 
-    assert caught.value.hint == "prov node edit n1"
+
+@pytest.mark.parametrize("below", [{"v": "2"}, {}, {"~w": None}])
+def test_a_map_over_a_value_lets_nothing_weaker_through(below: dict[str, Any]) -> None:
+    assert combined([{"resources": {"r": "5"}}, {"resources": {"r": below}}]) == {
+        "resources": {"~r": None, "r": below}
+    }
+
+
+def test_a_key_with_nothing_behind_it_takes_nothing_away() -> None:
+    assert combined([{"image": "a"}, {"image": None}]) == {"image": "a"}

@@ -6,6 +6,7 @@ import pytest
 
 from provisioner.errors import ConfigError, ConflictError, NotFoundError
 from provisioner.registry.editing import (
+    OvertakenError,
     entries_text,
     group_entries_text,
     with_edited_entries,
@@ -112,3 +113,66 @@ def test_what_does_not_exist_cannot_be_edited() -> None:
         entries_text(VIEW, ["n1", "n9"])
     with pytest.raises(NotFoundError, match="there is no group h"):
         group_entries_text(VIEW, ["h"])
+
+
+def test_what_others_changed_meanwhile_stays() -> None:
+    later = VIEW.after({A: TEXT_A.replace("n3: {}", "n3: {image: c}"), B: "nodes: {n1: {script: other}}\n"})
+
+    texts = with_edited_entries(later, ["n1"], SHOWN.replace("image: b", "image: z"), SHOWN)
+
+    assert texts == {A: later.contents[A].replace("image: b", "image: z")}
+
+
+def test_different_fields_of_one_entry_are_joined() -> None:
+    shown = f"{A}:\n  n1:\n    image: b\n    script: boot\n"
+    view = MemoryView({A: "nodes:\n  n1:\n    image: b\n    script: other\n"})
+
+    texts = with_edited_entries(view, ["n1"], shown.replace("image: b", "image: z"), shown)
+
+    assert texts == {A: "nodes:\n  n1:\n    image: z\n    script: other\n"}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        TEXT_A.replace("image: b", "image: y"),
+        TEXT_A.replace("n1:   # one", "n9:   # one"),
+        TEXT_A[: TEXT_A.index("    # about")],
+    ],
+)
+def test_the_same_entry_changed_by_two_is_refused(later: str) -> None:
+    with pytest.raises(OvertakenError, match=f"{A}: the entry n1 was (changed|removed) by somebody else"):
+        with_edited_entries(VIEW.after({A: later}), ["n1"], SHOWN.replace("image: b", "image: z"), SHOWN)
+
+
+def test_an_entry_that_went_meanwhile_does_not_come_back() -> None:
+    renamed = VIEW.after({A: TEXT_A.replace("n1:   # one", "n9:   # one")})
+
+    texts = with_edited_entries(renamed, ["n1"], SHOWN.replace("script: boot", "script: other"), SHOWN)
+
+    assert texts == {B: TEXT_B.replace("boot", "other")}
+
+
+def test_a_node_that_went_meanwhile_gets_no_entry() -> None:
+    shown = entries_text(VIEW, ["n2"])
+    without = VIEW.after({A: TEXT_A.replace("n[1-2]", "n1")})
+
+    with pytest.raises(OvertakenError, match="n2 was removed by somebody else"):
+        with_edited_entries(without, ["n2"], shown.replace("n2: {}", "n2: {image: z}"), shown)
+
+
+def test_a_group_that_was_renamed_meanwhile_does_not_come_back() -> None:
+    shown = group_entries_text(VIEW, ["g"])
+    renamed = VIEW.after({"groups.d/g.yaml": "groups:\n  # first\n  h: {image: a}\n"})
+
+    with pytest.raises(OvertakenError, match="the entry g was removed"):
+        with_edited_group_entries(renamed, ["g"], shown.replace("image: a", "image: z"), shown)
+
+
+def test_ends_of_lines_are_no_change_by_somebody_else() -> None:
+    view = MemoryView({A: "nodes:\r\n  n1:\r\n    image: b\r\n"})
+    shown = entries_text(view, ["n1"])
+
+    texts = with_edited_entries(view, ["n1"], shown.replace("image: b", "image: z"), shown)
+
+    assert texts == {A: "nodes:\r\n  n1:\r\n    image: z\r\n"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioner.config.decode import Entry, decode_nodes
 from provisioner.config.marked import parse
 from provisioner.model.written import NodeEntry
-from provisioner.registry.facts import facts_of, groups_of, merge, scalar
+from provisioner.registry.facts import Facts, facts_of, groups_of, merge, scalar, tree
 
 
 def entry_of(text: str) -> Entry[NodeEntry]:
@@ -39,3 +39,32 @@ def test_merging_nothing_gives_nothing() -> None:
 
 def test_groups_of_several_entries_keep_their_order() -> None:
     assert groups_of(NodeEntry(groups=groups) for groups in (("a", "b"), ("c", "a"))) == ("a", "b", "c")
+
+
+def test_an_entry_that_removes_the_groups_names_all_that_count() -> None:
+    texts = ("{groups: [a, b]}", "{~groups: , groups: [c]}", "{groups: [d]}")
+
+    assert groups_of(entry_of(text).value for text in texts) == ("c", "d")
+
+
+def merged(*texts: str) -> Facts:
+    return merge(facts_of(entry_of(text), f"entry {index}") for index, text in enumerate(texts))
+
+
+def test_a_resource_that_is_a_value_takes_the_place_of_a_map_and_the_other_way_round() -> None:
+    one, other = "{resources: {r: {u: 1, s: {t: 2}}}}", "{resources: {r: 5}}"
+    facts = merged(one, other, "{resources: {r: {v: 2}}}")
+
+    assert tree(merged(one, other), "resources") == {"r": 5}
+    assert tree(facts, "resources") == {"r": {"v": 2}}
+    assert [source.entry for fact in facts.values() for source in fact.sources] == ["entry 2"]
+
+
+def test_a_map_that_was_removed_is_there_again_with_its_first_key() -> None:
+    disk = "{disks: {/dev/sda: {partitions: {a: {}}}}}"
+    again = "{disks: {/dev/sda: {~partitions: , partitions: {b: {}}}}}"
+
+    assert list(tree(merged(disk, again), "disks", "/dev/sda")["partitions"]) == ["b"]
+    assert list(tree(merged(disk, "{disks: {/dev/sda: {~partitions: }}}", disk), "disks", "/dev/sda")) == [
+        "partitions"
+    ]

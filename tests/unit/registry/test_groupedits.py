@@ -129,3 +129,14 @@ def test_a_copied_group_says_the_same_in_the_same_words() -> None:
     edited = copy_group(VIEW, "compute", "gpu")
 
     assert edited[FILE] == GROUPS + "  gpu:\n    groups:\n      - base   # what all have\n    tags: {role: work}\n"
+
+
+def test_a_group_that_a_list_names_twice_is_deleted_with_both() -> None:
+    view = MemoryView({FILE: "groups: {a: {}, b: {}}\n", "nodes.d/n.yaml": "nodes:\n  n1: {groups: [a, b, a]}\n"})
+
+    assert delete_group(view, "a", detach=True)["nodes.d/n.yaml"] == "nodes:\n  n1: {groups: [b]}\n"
+
+
+def test_groups_of_a_group_are_not_inherited_so_there_is_nothing_to_mark() -> None:
+    with pytest.raises(NotFoundError, match="nothing sets groups of the group base"):
+        unset_group(VIEW, "base", [("groups",)], inherited=True)

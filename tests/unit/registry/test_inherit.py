@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,27 @@ def test_a_chain_that_never_ends_is_a_problem_and_not_a_crash() -> None:
 
     assert cycles(groups)
     assert len(linearise(["g0"], groups)) <= DEEPEST
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_chain_that_is_too_deep_is_a_problem_in_whatever_order_it_is_written(backwards: bool) -> None:
+    numbers = range(DEEPEST + 3)
+    chain = {f"g{index}": [f"g{index + 1}"] if index < numbers[-1] else [] for index in numbers}
+    groups = groups_of({name: chain[name] for name in (reversed(chain) if backwards else chain)})
+
+    (problem,) = cycles(groups)
+
+    assert problem.message == f"groups are nested deeper than {DEEPEST} levels"
+    assert problem.line == groups["g2"].place(("groups", 0)).line
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_deepest_chain_that_is_allowed_loses_nothing(backwards: bool) -> None:
+    chain = {f"g{index}": [f"g{index + 1}"] if index < DEEPEST - 1 else [] for index in range(DEEPEST)}
+    groups = groups_of({name: chain[name] for name in (reversed(chain) if backwards else chain)})
+
+    assert cycles(groups) == []
+    assert len(linearise(["g0"], groups)) == DEEPEST
 
 
 names = st.sampled_from("abcdef")

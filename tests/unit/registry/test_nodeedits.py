@@ -179,13 +179,13 @@ def test_an_item_that_is_nowhere_is_named_with_what_there_is() -> None:
     assert caught.value.hint == "it has quiet, splash"
 
 
-def test_a_value_below_a_mark_of_the_same_entry_is_refused_and_the_way_out_is_named() -> None:
+def test_a_value_below_a_mark_of_the_same_entry_starts_a_map_anew() -> None:
     view = site("nodes:\n  n1: {~interfaces: }\n")
 
-    with pytest.raises(ConflictError, match=r"~interfaces at nodes\.d/rack\.yaml:2 removes what") as caught:
-        set_nodes(view, ["n1"], changes("interfaces.eth0.mtu=9000"))
+    edited = set_nodes(view, ["n1"], changes("interfaces.eth0.mtu=9000"))
 
-    assert caught.value.hint == "take it away first: unset '~interfaces'"
+    assert edited == {RACK: "nodes:\n  n1: {~interfaces: , interfaces: {eth0: {mtu: 9000}}}\n"}
+    assert view.after(edited).nodes()["n1"].interfaces[0].mtu == 9000
     # The node itself stays, though nothing is said about it any more.
     assert unset_nodes(view, ["n1"], [parse_path("~interfaces")]) == {RACK: "nodes:\n  n1: {}\n"}
 
@@ -305,3 +305,102 @@ def test_a_copy_says_what_its_source_says_but_for_what_tells_machines_apart() ->
         "    interfaces: {eth0: {mtu: 9000, ip: 10.0.1.1+, tags: {mac: x}}}\n"
         '    resources: {cores: 64, t: "64"}\n'
     )
+
+
+def test_a_list_beside_the_mark_that_removes_it_starts_anew_and_keeps_the_mark() -> None:
+    view = site("nodes:\n  n1: {groups: [base], kernel: {~args: }}\n")
+
+    added = view.after(set_nodes(view, ["n1"], changes("kernel.args+=a")))
+    taken = added.after(set_nodes(added, ["n1"], changes("kernel.args+=b", "kernel.args-=a")))
+
+    assert added.nodes()["n1"].kernel_args == ("a",)
+    assert taken.contents[RACK] == "nodes:\n  n1: {groups: [base], kernel: {~args: , args: [b]}}\n"
+
+
+def test_a_stronger_list_that_starts_anew_is_no_place_for_a_change_before_it() -> None:
+    later = {"nodes.d/z.yaml": "nodes:\n  n2: {kernel: {~args: , args: [b]}}\n"}
+    view = site("nodes:\n  n[1-2]: {kernel: {args: [a]}}\n", **later)
+
+    edited = set_nodes(view, ["n1", "n2"], changes("kernel.args+=c"))
+
+    assert {name: node.kernel_args for name, node in view.after(edited).nodes().items()} == {
+        "n1": ("a", "c"),
+        "n2": ("b", "c"),
+    }
+
+
+@pytest.mark.parametrize("change", ["kernel.args+=~q", "kernel.args=[~q]"])
+def test_a_mark_in_a_list_goes_behind_what_brings_the_item(change: str) -> None:
+    view = site(
+        "nodes:\n  n[1-2]: {}\n  n1: {kernel: {args: [~q]}}\n",
+        **{"nodes.d/z.yaml": "nodes:\n  n[1-2]: {kernel: {args: [q]}}\n"},
+    )
+
+    after = view.after(set_nodes(view, ["n1"], changes(change)))
+
+    assert after.nodes()["n1"].kernel_args == ()
+    assert after.nodes()["n2"].kernel_args == ("q",)
+
+
+def test_a_mark_takes_the_place_of_the_own_item() -> None:
+    view = site("nodes:\n  n1: {groups: [base], kernel: {args: [x, quiet]}}\n")
+
+    edited = set_nodes(view, ["n1"], changes("kernel.args+=~quiet"))
+
+    assert edited == {RACK: "nodes:\n  n1: {groups: [base], kernel: {args: [x, ~quiet]}}\n"}
+
+
+def test_every_item_that_is_the_same_is_taken_out() -> None:
+    view = site("nodes:\n  n1: {kernel: {args: [a, a, b, a]}}\n")
+
+    assert set_nodes(view, ["n1"], changes("kernel.args-=a")) == {RACK: "nodes:\n  n1: {kernel: {args: [b]}}\n"}
+
+
+def test_a_node_stays_when_all_its_entries_say_nothing_any_more() -> None:
+    view = site("nodes:\n  n1: {image: a}\n", **{"nodes.d/z.yaml": "nodes:\n  n1: {image: b}\n"})
+
+    after = view.after(unset_nodes(view, ["n1"], [parse_path("image")]))
+
+    assert set(after.nodes()) == {"n1"}
+    assert [text for file, text in after.contents.items() if file.startswith("nodes.d/")] == ["nodes:\n  n1: {}\n"]
+
+
+def test_groups_of_a_shared_entry_are_taken_away_from_one_node() -> None:
+    view = site("nodes:\n  n[1-2]: {groups: [compute]}\n")
+
+    after = view.after(unset_nodes(view, ["n1"], [parse_path("groups")]))
+
+    assert after.nodes()["n1"].groups == ()
+    assert after.nodes()["n2"].groups == ("base", "compute")
+    added = after.after(set_nodes(after, ["n1"], changes("groups+=base")))
+    assert added.contents[RACK].endswith("n1: {~groups: , groups: [base]}\n")
+
+
+def test_what_groups_of_groups_there_are_does_not_count_as_groups_to_unset() -> None:
+    view = site("nodes:\n  n1: {image: a}\n")
+
+    with pytest.raises(NotFoundError, match="nothing sets groups of n1"):
+        unset_nodes(view, ["n1"], [parse_path("groups")], inherited=True)
+
+
+def test_a_copy_keeps_what_its_source_starts_anew() -> None:
+    view = site("nodes:\n  n[1-2]: {groups: [compute], tags: {row: a}}\n  n1: {~tags: , tags: {x: y}}\n")
+
+    after = view.after(copy_node(view, "n1", ["c1"]))
+
+    assert after.nodes()["c1"].tags == {"x": "y"}
+
+
+def test_a_value_takes_the_place_of_a_mark_inside_a_map_that_starts_anew() -> None:
+    view = site("nodes:\n  n1: {~tags: , tags: {~x: }}\n")
+
+    assert set_nodes(view, ["n1"], changes("tags.x=z")) == {RACK: "nodes:\n  n1: {~tags: , tags: {x: z}}\n"}
+
+
+def test_nodes_are_added_to_a_file_that_holds_a_comment_alone() -> None:
+    view = MemoryView({NEW_NODES: "---\n# mine\n"})
+
+    edited = add_nodes(view, ["n1"], [])
+
+    assert edited == {NEW_NODES: "---\n# mine\nnodes:\n  n1: {}\n"}
+    assert set(view.after(edited).nodes()) == {"n1"}

@@ -12,7 +12,7 @@ from provisioner.errors import IntegrityError, UnavailableError
 from provisioner.host.journal import Journal, Step, digest, encode
 from provisioner.host.transaction import FileChange, commit
 from provisioner.registry.collect import SourceFile, collect, site_files
-from provisioner.registry.pending import is_configuration, place_of, settled
+from provisioner.registry.pending import is_configuration, place_of, settled, with_other_names
 from tests.support.site import SITE, write_site
 
 OLD = {"provisioner.yaml": SITE, "nodes.d/a.yaml": "nodes: {n1: {}}\n", "nodes.d/b.yaml": "nodes: {n2: {}}\n"}
@@ -145,3 +145,19 @@ def test_configuration_is_what_collect_reads_as_configuration(tmp_path: Path, pa
     paths = write_site(tmp_path, {path: "x: y\n"} if path != "nodes.d" else {})
 
     assert is_configuration(path) == is_read == (path in site_files(collect(paths)))
+
+
+def test_a_file_has_the_names_of_the_links_that_lead_to_it(paths: Paths) -> None:
+    (paths.node_files / "l.yaml").symlink_to("a.yaml")
+    (paths.node_files / "ignored").symlink_to("a.yaml")
+    (paths.site / "groups.d").symlink_to("nodes.d")
+
+    def named(path: str) -> dict[str, str | None]:
+        return with_other_names(paths, {path: "new"})
+
+    assert named("nodes.d/l.yaml") == dict.fromkeys(
+        ("nodes.d/a.yaml", "nodes.d/l.yaml", "groups.d/a.yaml", "groups.d/l.yaml"), "new"
+    )
+    assert named("nodes.d/b.yaml") == dict.fromkeys(("nodes.d/b.yaml", "groups.d/b.yaml"), "new")
+    assert named("nodes.d/c.yaml") == {"nodes.d/c.yaml": "new"}
+    assert with_other_names(paths, {"nodes.d/l.yaml": None}) == {"nodes.d/l.yaml": None}

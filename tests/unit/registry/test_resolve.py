@@ -280,3 +280,12 @@ def test_a_group_that_a_stronger_entry_removes_brings_nothing() -> None:
     )["n1"]
 
     assert (node.groups, node.image, node.tags) == (("c",), "b", {})
+
+
+def test_a_key_with_a_dot_is_no_path_in_the_places_of_values() -> None:
+    text = "nodes:\n  n1: {resources: {a.b: 1,\n   a: {b: 2}}, interfaces: {bond0.5: {mtu: 9000}}}\n"
+    node = nodes_of({"nodes.d/a.yaml": text})["n1"]
+
+    assert places(node, 'resources."a.b"') == ["nodes.d/a.yaml:2 (node n1)"]
+    assert places(node, "resources.a.b") == ["nodes.d/a.yaml:3 (node n1)"]
+    assert places(node, 'interfaces."bond0.5".mtu') == ["nodes.d/a.yaml:3 (node n1)"]
