@@ -20,6 +20,11 @@ _BMC = "bmc"
 _FREE = "give it a free one once the import is done"
 
 
+def is_single(target: Target) -> bool:
+    """Whether a field is an address, of which every machine has its own."""
+    return target == (_BMC, "ip") or (target[0] == NET and target[2] in {"mac", "ip", "ipcidr", "ip6"})
+
+
 def wanted_addresses(ledger: Ledger, fields: Fields, devices: dict[str, str]) -> Iterator[Wanted]:
     """The addresses that a node has, as far as they are addresses."""
     for name in devices:

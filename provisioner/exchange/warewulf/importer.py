@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from provisioner.config.marked import MarkedMap, Scalar, Value, parse
 from provisioner.errors import ConfigError, Problem
 from provisioner.exchange.remark import Place, Remark
-from provisioner.exchange.warewulf.address import Placer, wanted_addresses
+from provisioner.exchange.warewulf.address import Placer, is_single, wanted_addresses
 from provisioner.exchange.warewulf.chain import GROUPS, Chains, effective
 from provisioner.exchange.warewulf.device import DeviceReader, Findings
 from provisioner.exchange.warewulf.entry import NODE, PROFILE, REMOVED, Entry, EntryReader, Fields, Said
 from provisioner.exchange.warewulf.ledger import Ledger
 from provisioner.exchange.warewulf.lists import group_lists, node_lists
+from provisioner.exchange.warewulf.mounts import with_mounts
 from provisioner.exchange.warewulf.naming import group_names, node_names
 from provisioner.exchange.warewulf.netname import plan_netnames
 from provisioner.exchange.warewulf.overlays import site_overlays
@@ -38,22 +39,28 @@ class Imported:
     groups: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     networks: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
 
 
 def import_warewulf(
-    nodes_conf: bytes, warewulf_conf: bytes | None = None, *, site: Site | None = None
+    nodes_conf: bytes,
+    warewulf_conf: bytes | None = None,
+    *,
+    site: Site | None = None,
+    overlays: Collection[str] = (),
 ) -> Imported:
     """Read the files of Warewulf 4 (4.5 to 4.7).
 
     With a `site`, its networks are used, and `provisioner.yaml` is not among the files: `networks` holds those to
-    add. Raises ConfigError when a file is not the YAML that Warewulf writes.
+    add. `overlays` are those that the site has of its own; others that are not ours are left out. Raises
+    ConfigError when a file is not the YAML that Warewulf writes.
     """
     roots = {NODES_CONF: _root(NODES_CONF, nodes_conf)}
     if warewulf_conf is not None:
         roots[WAREWULF_CONF] = _root(WAREWULF_CONF, warewulf_conf)
     ledger = Ledger(roots)
     server = read_server(ledger, WAREWULF_CONF) if warewulf_conf is not None else None
-    return _Import(ledger, roots[NODES_CONF], server, site).run()
+    return _Import(ledger, roots[NODES_CONF], server, site, overlays).run()
 
 
 @dataclass
@@ -64,6 +71,7 @@ class _Import:
     root: MarkedMap
     server: Server | None
     site: Site | None
+    overlays: Collection[str]
     findings: Findings = field(default_factory=Findings)
 
     def run(self) -> Imported:
@@ -74,6 +82,7 @@ class _Import:
             name: effective([*(profiles[each].fields for each in orders[name]), entry.fields])
             for name, entry in nodes.items()
         }
+        self._leave_out_shared(final)
         every = {**{f"{PROFILE} {key}": each for key, each in profiles.items()}, **nodes}
         names = plan_netnames(self.ledger, every, final)
         devices = {name: names.of_node(fields) for name, fields in final.items()}
@@ -98,7 +107,8 @@ class _Import:
             for name, entry in nodes.items()
         }
         remark_unused(self.ledger, every, final, self.findings)
-        return self._written(groups, own, final)
+        images = {said.value for entry in every.values() if (said := entry.fields.get(("image",)))} - {REMOVED}
+        return replace(self._written(groups, own, final), images=tuple(sorted(images)))
 
     def _entries(self) -> tuple[dict[str, Entry], dict[str, Entry]]:
         """All profiles and all nodes that can be nodes here, by their name in Warewulf."""
@@ -121,10 +131,10 @@ class _Import:
         return entries[PROFILE], entries[NODE]
 
     def _with_site_overlays(self, entry: Entry) -> Entry:
-        fields = dict(entry.fields)
+        fields = with_mounts(self.ledger, dict(entry.fields))
         for path, said in entry.fields.items():
             if path[0] == "overlays":
-                fields[path] = site_overlays(self.ledger, entry, path[1], said)
+                fields[path] = site_overlays(self.ledger, entry, path[1], said, self.overlays)
         return Entry(entry.kind, entry.source, entry.name, entry.place, fields)
 
     def _remark_entry(self, entry: Entry, profiles: Mapping[str, Entry]) -> None:
@@ -141,6 +151,24 @@ class _Import:
         reason = "the node names no profile; before release 4.6 it had `default` all the same, and so it has here"
         self.ledger.note(place, reason)
         return Said((_OLD_DEFAULT,), ((*place, "profiles"),))
+
+    def _leave_out_shared(self, final: dict[str, Fields]) -> None:
+        """Take away what only one machine can have, where a profile gives it to several nodes."""
+        shared: dict[Place, list[str]] = {}
+        for name, fields in final.items():
+            for path, said in fields.items():
+                if is_single(path) and said.value is not REMOVED:
+                    shared.setdefault(said.places[0], []).append(name)
+        for place, names in shared.items():
+            if len(names) > 1:
+                self.findings.dropped.add(place)
+                reason = f"{len(names)} nodes would have it, {names[0]} the first; none of them gets it"
+                self.ledger.remark(place, reason, "give each node its own once the import is done")
+        for name, fields in final.items():
+            kept = {
+                path: said for path, said in fields.items() if not self.findings.dropped.intersection(said.places)
+            }
+            final[name] = kept
 
     def _work_out(self, final: Mapping[str, Fields], devices: Mapping[str, dict[str, str]]) -> None:
         reader = DeviceReader(self.ledger, self.findings)

@@ -7,9 +7,10 @@ from typing import cast
 
 from provisioner.config.emit import Writable
 from provisioner.config.splice import set_value
-from provisioner.errors import ConflictError
+from provisioner.errors import ConflictError, NotFoundError
 from provisioner.exchange.warewulf.importer import Imported
 from provisioner.exchange.warewulf.text import writable
+from provisioner.model.catalogue import Catalogue
 from provisioner.model.nodeset import fold
 from provisioner.registry.load import SITE_FILE
 from provisioner.registry.view import SiteView
@@ -33,6 +34,15 @@ def merged_into(view: SiteView, imported: Imported) -> Mapping[str, str | None]:
             site = set_value(site, ("networks", name), cast("Writable", writable(network)))
         texts[SITE_FILE] = site
     return texts
+
+
+def demand_images(imported: Imported, catalogue: Catalogue) -> None:
+    """Raise NotFoundError when the site lacks an image that the new entries name: it would not pass its checks."""
+    missing = [name for name in imported.images if catalogue.find(name) is None]
+    if missing:
+        message = f"nothing is imported, because the site does not have the images {', '.join(missing)}"
+        ways = f"prov image import SOURCE {missing[0]}, or prov image build {missing[0]}"
+        raise NotFoundError(message, hint=f"{ways}; to look at the new entries first: -o DIR")
 
 
 def _free(view: SiteView, file: str) -> str:

@@ -15,6 +15,8 @@ from provisioner.exchange.warewulf.ledger import Ledger
 from provisioner.exchange.warewulf.rule import NET
 
 DEVICES = "network devices"
+# File, section, entry, DEVICES, name.
+_NETNAME = 5
 
 
 @dataclass
@@ -40,6 +42,7 @@ def plan_netnames(ledger: Ledger, entries: Mapping[str, Entry], effective: Mappi
     """Find the device of every netname; `entries` are profiles and nodes, `effective` is what nodes end with."""
     plan = Netnames()
     for fields in effective.values():
+        _note_nameless(ledger, fields)
         owners: dict[str, str] = {}
         for name in netnames(fields):
             device = _device(fields, name)
@@ -66,12 +69,24 @@ def said_of(fields: Fields, name: str) -> Place | None:
 def _plan_unused(ledger: Ledger, entries: Mapping[str, Entry], plan: Netnames, at: tuple[Entry, str]) -> None:
     """A netname of a profile that no node uses."""
     entry, name = at
+    _note_nameless(ledger, {path: said for path, said in entry.fields.items() if path[:2] == (NET, name)})
     device = _device(entry.fields, name)
     if reason := _misfit(device):
         plan.refused.add(name)
         _refuse(ledger, entries, name, reason)
     else:
         plan.device[name] = device
+
+
+def _note_nameless(ledger: Ledger, fields: Fields) -> None:
+    """Say of netnames without a device, once of each place, what their interface is called."""
+    for name in netnames(fields):
+        place = said_of(fields, name)
+        if (NET, name, "device") not in fields and place is not None:
+            reason = f"no device is named, so the interface is called {name}"
+            ledger.note(
+                place[:_NETNAME], reason, "if that is not its name: write `device` there, and import again"
+            )
 
 
 def _device(fields: Fields, name: str) -> str:

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from provisioner.exchange.warewulf.device import MEANT, Findings
-from provisioner.exchange.warewulf.entry import NODE, REMOVED, Entry, Fields, Said
+from provisioner.exchange.warewulf.entry import NODE, REMOVED, Entry, Fields, Said, misfit
 from provisioner.exchange.warewulf.ledger import Ledger
 from provisioner.exchange.warewulf.rule import NET, Target
 
-_TAGS = frozenset(
-    {
-        "IPXEMenuEntry",
-        "GrubMenuEntry",
-        "localtime",
-        "ntp_server",
-        "ntp_servers",
-        "PasswordlessRoot",
-        "gpuMigProfiles",
-        "Tag",
-    }
-)
+# What reads a tag here, and what it reads instead.
+_TAGS = {
+    "IPXEMenuEntry": "no boot script here reads it",
+    "GrubMenuEntry": "no boot script here reads it",
+    "localtime": "the overlay localtime reads the tag timezone",
+    "ntp_server": "the overlay chrony reads the tag ntp",
+    "ntp_servers": "the overlay chrony reads the tag ntp, with blanks between the servers",
+    "PasswordlessRoot": "no shipped overlay reads it",
+    "gpuMigProfiles": "the overlay mig reads resources.mig",
+    "Tag": "nothing here reads it",
+}
 _INTERFACE_TAGS = frozenset({"cloned-mac-address", "ipv6_method"})
 _USED_UP = frozenset({"device", "primary", "ipcidr"})
 _UNWRITTEN = frozenset({("ipxe",), ("root",), ("bmc", "template"), ("bmc", "netmask"), ("groups",)})
@@ -76,7 +75,7 @@ def remark_images(ledger: Ledger, final: Mapping[str, Fields]) -> None:
         said = fields.get(("image",))
         if said is not None and said.value not in seen:
             seen.add(said.value)
-            advice = f"prov image import --help: give it the name {said.value}; or prov image build {said.value}"
+            advice = f"prov image import SOURCE {said.value}, or prov image build {said.value}"
             ledger.remark(said.places[0], f"the image {said.value} has to be brought along", advice)
 
 
@@ -85,7 +84,7 @@ def _also(path: Target, said: Said) -> str:
     if path == ("bmc", "password") and said.value is not REMOVED:
         return "carried as it is, into a file that only root and the daemon may read"
     if path[0] == "tags" and path[1] in _TAGS:
-        return "it is a tag here too, but no shipped overlay reads it"
+        return f"it is a tag here too, but {_TAGS[path[1]]}"
     if path[0] == NET and path[-1] in _INTERFACE_TAGS:
         return "it is a tag of the interface here too, but no shipped overlay reads it"
     return ""
@@ -104,7 +103,9 @@ def _remark_script(ledger: Ledger, entry: Entry, template: object) -> None:
         ledger.carry(place)
         return
     kind = "node" if entry.kind == NODE else "group"
-    advice = f"write templates/{template}.ipxe.j2, then: prov {kind} set {entry.name} script={template}"
+    # What names a file there may lead anywhere.
+    name = "NAME" if misfit(("script",), template) else template
+    advice = f"write templates/{name}.ipxe.j2, then: prov {kind} set {entry.name} script={name}"
     ledger.remark(place, "boot scripts are Jinja templates here, so this one has to be written anew", advice)
 
 

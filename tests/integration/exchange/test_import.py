@@ -71,3 +71,28 @@ def test_an_import_without_consent_writes_nothing(tmp_path: Path, files: tuple[s
         prov(root, "import", "warewulf", *files)
 
     assert not list((root / "nodes.d").iterdir())
+
+
+def test_an_import_into_a_site_keeps_the_overlays_that_the_site_has_and_names_the_others(tmp_path: Path) -> None:
+    root, conf = tmp_path / "site", tmp_path / "nodes.conf"
+    conf.write_text("nodes: {n1: {system overlay: [mine, other, chrony]}}\n")
+    prov(root, "init", "--cluster", "demo", "--network", "10.0.0.0/16")
+    (root / "overlays/mine/rootfs/etc").mkdir(parents=True)
+    (root / "overlays/mine/rootfs/etc/mine").write_text("mine\n")
+
+    prov(root, "import", "warewulf", str(conf), "--yes")
+
+    shown = json.loads(prov(root, "node", "show", "n1", "--format", "json"))
+    assert shown["overlays"]["system"][-2:] == ["mine", "chrony"]
+
+
+def test_an_import_that_needs_an_image_says_where_it_comes_from_and_writes_nothing(tmp_path: Path) -> None:
+    root, conf = tmp_path / "site", tmp_path / "nodes.conf"
+    conf.write_text("nodes: {n1: {image name: rocky-9}}\n")
+    prov(root, "init", "--cluster", "demo", "--network", "10.0.0.0/16")
+
+    with pytest.raises(CommandError, match=r"images rocky-9(.|\n)*prov image import SOURCE rocky-9(.|\n)*-o DIR"):
+        prov(root, "import", "warewulf", str(conf), "--yes")
+
+    assert not list((root / "nodes.d").iterdir())
+    prov(root, "import", "warewulf", str(conf), "-o", str(tmp_path / "new"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -11,20 +12,29 @@ from hypothesis import strategies as st
 
 from provisioner.config.emit import block
 from provisioner.config.marked import MarkedList, MarkedMap, Scalar, Value, parse
-from provisioner.errors import ConfigError, ProvisionerError
+from provisioner.config.paths import shipped_data
+from provisioner.errors import ConfigError, NotFoundError, ProvisionerError
 from provisioner.exchange.warewulf.importer import Imported, import_warewulf
+from provisioner.exchange.warewulf.merge import demand_images
+from provisioner.exchange.warewulf.overlays import BECOMES, OTHERS, STANDS_FOR
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
+from provisioner.registry.load import examine
 from tests.support.golden import Golden
-from tests.support.site import OVERLAYS, catalogue_of, examined
+from tests.support.site import OVERLAYS, SCRIPTS, catalogue_of, examined
 from tests.support.warewulf import meaning, nodes_confs
 
 _SERVER = b"ipaddr: 10.0.0.1\nnetmask: 255.255.0.0\ndhcp: {range start: 10.0.3.1, range end: 10.0.3.99}\n"
-_EXPECTED_MISSING = ("unknown overlay", "unknown image")
+# Overlays that the site has of its own.
+_OWN = ("lustre", "motd", "users")
+_SHIPPED = frozenset(path.name for path in (shipped_data() / "overlays").iterdir())
+_EXPECTED_MISSING = ("unknown image",)
 
 
 def resolved(imported: Imported) -> dict[str, ResolvedNode]:
     """The nodes of an import; anything wrong but missing images and overlays fails the test."""
-    site = examined(dict(imported.files), catalogue_of("rocky-9", "rocky-8", "debian-12"))
+    files = {name: text.encode() for name, text in imported.files.items()}
+    images = catalogue_of("rocky-9", "rocky-8", "debian-12")
+    site = examine(files, catalogue=images, overlays=_SHIPPED.union(_OWN), scripts=SCRIPTS)
     assert [each for each in site.problems if not each.message.startswith(_EXPECTED_MISSING)] == []
     assert site.loaded is not None
     return {node.name: node for node in site.loaded.nodes}
@@ -41,7 +51,7 @@ def reasons(imported: Imported) -> dict[str, str]:
 
 @given(nodes_confs())
 def test_a_node_means_the_same_after_the_import(content: dict[str, Any]) -> None:
-    nodes = resolved(import_warewulf(block(content).encode(), _SERVER))
+    nodes = resolved(import_warewulf(block(content).encode(), _SERVER, overlays=_OWN))
 
     assert set(nodes) == set(content["nodes"])
     for name, node in nodes.items():
@@ -251,6 +261,116 @@ def test_what_cannot_be_carried_is_named_with_its_reason(node: str, field: str, 
     found = [each for each in imported.report if each.field.endswith(field) and reason in each.reason]
     assert found
     assert found[0].line > 0
+
+
+def remarks_on(imported: Imported, end: str) -> list[tuple[str, str]]:
+    return [(each.reason, each.advice) for each in imported.report if each.field.endswith(end)]
+
+
+def test_every_overlay_that_is_shipped_here_is_known_to_the_import() -> None:
+    assert {*BECOMES.values(), *STANDS_FOR.values(), *OTHERS} <= _SHIPPED
+    assert {*BECOMES.values(), *STANDS_FOR, *OTHERS} >= _SHIPPED
+    assert OTHERS.isdisjoint({*BECOMES, *STANDS_FOR})
+
+
+def test_overlays_that_warewulf_ships_become_ours() -> None:
+    nodes, imported = one(
+        "nodeprofiles:\n  p: {system overlay: [wwinit, hosts, chrony, sfdisk, mkfs, systemd.mount, ignition]}\n"
+        "nodes:\n  n1: {profiles: [p], runtime overlay: [fstab, localtime], system overlay: [~chrony, ~mkfs]}\n"
+        "  n2: {system overlay: [fstab, systemd.mount]}\n"
+    )
+
+    n1, n2 = nodes["n1"], nodes["n2"]
+    assert n1.system_overlays == ("hostname", "hosts", "network", "ssh", "agent", "disks", "mounts")
+    assert n1.runtime_overlays == ("fstab", "localtime")
+    assert n2.system_overlays[-2:] == ("agent", "fstab")
+    (kept,) = remarks_on(imported, "nodes.n1.system overlay.1")
+    assert kept == (
+        "the overlay disks stays, which does more than mkfs did",
+        "prov node set n1 overlays.system+=~disks",
+    )
+
+
+@pytest.mark.parametrize("own", [(), ("mine",)])
+def test_an_overlay_that_the_site_does_not_have_is_left_out_and_named(own: tuple[str, ...]) -> None:
+    text = b"nodes:\n  n1: {system overlay: [mine, slurm, ~mine]}\n  n2: {runtime overlay: [mine, hosts]}\n"
+    imported = import_warewulf(text, _SERVER, overlays=own)
+    written = "".join(imported.files.values())
+
+    assert ("mine" in written) is bool(own)
+    assert "slurm" not in written
+    if not own:
+        ((reason, advice),) = remarks_on(imported, "nodes.n2.runtime overlay.0")
+        assert reason == "the overlay mine has to be brought along, so it is left out"
+        assert advice.endswith("then: prov node set n2 overlays.runtime+=mine")
+    ((reason, _),) = remarks_on(imported, "nodes.n1.system overlay.1")
+    assert "the name of another overlay here" in reason
+
+
+def test_lines_of_fstab_get_the_words_of_the_overlay_fstab() -> None:
+    nodes, imported = one("""\
+nodes:
+  n1:
+    resources:
+      fstab:
+        - {spec: "warewulf:/home", file: /home, vfstype: nfs, mntops: "defaults,nofail", freq: 0, passno: 0}
+        - {spec: tmpfs, file: /scratch}
+        - {odd: line}
+""")
+
+    assert nodes["n1"].resources["fstab"] == [
+        {"device": "warewulf:/home", "path": "/home", "format": "nfs", "options": ["defaults", "nofail"]},
+        {"device": "tmpfs", "path": "/scratch"},
+        {"odd": "line"},
+    ]
+    reasons_given = {reason for reason, _ in remarks_on(imported, "resources.fstab")}
+    assert reasons_given == {
+        "`warewulf` is the server's name there; here it is `provisioner`",
+        "a line of it is carried, but the overlay fstab does not know its words",
+    }
+
+
+def test_one_address_of_a_profile_for_many_nodes_is_one_remark() -> None:
+    nodes, imported = one(
+        "nodeprofiles: {p: {ipmi: {ipaddr: 10.7.0.1}}}\n"
+        "nodes: {n1: {profiles: [p]}, n2: {profiles: [p]}, n3: {profiles: [p], ipmi: {ipaddr: 10.0.7.3}}}\n"
+    )
+
+    assert [(remark.field, remark.reason) for remark in imported.report] == [
+        ("nodeprofiles.p.ipmi.ipaddr", "2 nodes would have it, n1 the first; none of them gets it")
+    ]
+    assert [node.bmc and node.bmc.ip and str(node.bmc.ip.ip) for node in nodes.values()] == [
+        None,
+        None,
+        "10.0.7.3",
+    ]
+
+
+def test_an_interface_that_is_called_as_its_netname_is_named() -> None:
+    text = "{network devices: {default: {hwaddr: '52:54:00:00:00:0%d'}, lan: {device: eth0, mtu: 1500}}}"
+    _, imported = one(f"nodes:\n  n1: {text % 1}\n  n2: {text % 2}\n")
+
+    found = [each for each in imported.report if "no device is named" in each.reason]
+    assert [each.field for each in found] == [f"nodes.n{number}.network devices.default" for number in (1, 2)]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "x y", "x\ny"])
+def test_advice_about_a_boot_script_names_no_path_elsewhere(name: str) -> None:
+    _, imported = one(f"nodes:\n  n1: {{ipxe template: {json.dumps(name)}}}\n")
+
+    ((_, advice),) = remarks_on(imported, "ipxe template")
+    assert advice == "write templates/NAME.ipxe.j2, then: prov node set n1 script=NAME"
+
+
+def test_an_import_that_names_missing_images_says_how_to_get_them() -> None:
+    imported = import_warewulf(b"nodeprofiles: {p: {image name: rocky-9}}\nnodes: {n1: {image name: rocky-8}}\n")
+
+    with pytest.raises(NotFoundError, match="does not have the images rocky-9") as caught:
+        demand_images(imported, catalogue_of("rocky-8"))
+
+    assert "-o DIR" in str(caught.value.hint)
+    assert "prov image import SOURCE rocky-9" in str(caught.value.hint)
+    demand_images(imported, catalogue_of("rocky-8", "rocky-9"))
 
 
 def test_an_address_or_mac_that_two_nodes_have_goes_to_the_first() -> None:
