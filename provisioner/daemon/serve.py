@@ -9,11 +9,12 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import asdict
 
 from provisioner import __version__
 from provisioner.api.server import ControlServer
 from provisioner.config.paths import Paths
-from provisioner.daemon import tasks
+from provisioner.daemon import pauses, tasks
 from provisioner.daemon.current import Current
 from provisioner.daemon.recorder import StoreRecorder, open_ledger
 from provisioner.daemon.services import Place, Service, Wiring, dhcp_server, network_services
@@ -63,6 +64,10 @@ async def _serve(paths: Paths) -> None:
         stack.callback(workers.close)
         await asyncio.to_thread(_finish_interrupted, paths)
         current = await _first(paths, workers, record)
+        # Now, while nobody waits for an answer yet.
+        pauses.shorten()
+        pauses.collect_and_freeze()
+        await workers.compile(pauses.collect_and_freeze)
         services = _services(paths, current, store, record)
         for service in services:
             await service.start()
@@ -133,7 +138,12 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
     return [
         HttpServer(site, hosts=[str(place.address) for place in places], port=ports.http),
         *(service for place in places for service in network_services(wiring, place, ports, dhcp[place])),
-        ControlServer(paths.control_socket, status=_status(current), reload=current.reload),
+        ControlServer(
+            paths.control_socket,
+            status=_status(current),
+            reload=current.reload,
+            push=lambda names: asdict(site.pokes.push(names)),
+        ),
     ]
 
 

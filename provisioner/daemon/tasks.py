@@ -21,6 +21,7 @@ from types import FrameType
 
 from provisioner.boot.script import ScriptTokens, ScriptWriter
 from provisioner.config.paths import Paths
+from provisioner.daemon import pauses
 from provisioner.errors import ConfigError, Problem, ProvisionerError
 from provisioner.image.store import catalogue
 from provisioner.model.address import MacAddress
@@ -42,6 +43,10 @@ MEMORY = 4 << 30
 _renderer = lru_cache(maxsize=1)(Renderer)
 
 
+class ExhaustedError(RenderError):
+    """A worker has not the memory for a task. What else it holds may be the reason, so it has to be replaced."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompileResult:
     """The revision that is published now, or what is wrong with what was written."""
@@ -58,6 +63,12 @@ def initialise() -> None:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
 
+def initialise_compiling() -> None:
+    """As `initialise`, for the process that compiles: it remembers what it has decoded."""
+    initialise()
+    pauses.shorten()
+
+
 def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
@@ -68,6 +79,11 @@ def _end_with_parent() -> None:
 
 def compile_revision(paths: Paths, needed: frozenset[str] = frozenset()) -> CompileResult:
     """Compile and publish what is written now; old snapshots go, but for those of the revisions in `needed`."""
+    with _replaceable("the compilation of the site"):
+        return _compiled(paths, needed)
+
+
+def _compiled(paths: Paths, needed: frozenset[str]) -> CompileResult:
     try:
         return CompileResult(compile_site(paths, catalogue(paths), needed).revision)
     except ConfigError as error:
@@ -87,32 +103,34 @@ def whole_site(paths: Paths, message: str, hint: str | None) -> Problem:
 
 def boot_script(paths: Paths, revision: str, decision: Boot, tokens: ScriptTokens, mac: str) -> str:
     """The script that boots a node."""
-    snapshot = _snapshot(paths, revision)
-    with _bounded(f"the script of {decision.node.name}"):
+    what = f"the script of {decision.node.name}"
+    with _replaceable(what):
+        snapshot = _snapshot(paths, revision)
         writer = _writer(paths, revision, snapshot.head_url(decision.interface.network))
-        return writer.boot(decision, snapshot, tokens, mac=MacAddress(mac))
+        with _bounded(what):
+            return writer.boot(decision, snapshot, tokens, mac=MacAddress(mac))
 
 
 def other_script(paths: Paths, revision: str, decision: Unknown | Refused, mac: str, url: str) -> str:
     """The script for a machine that cannot boot."""
-    writer = _writer(paths, revision, url)
-    with _bounded(f"the script for {mac}"):
-        return (
-            writer.unknown(decision)
-            if isinstance(decision, Unknown)
-            else writer.refused(decision, MacAddress(mac))
-        )
+    what = f"the script for {mac}"
+    with _replaceable(what), _bounded(what):
+        writer = _writer(paths, revision, url)
+        if isinstance(decision, Unknown):
+            return writer.unknown(decision)
+        return writer.refused(decision, MacAddress(mac))
 
 
 def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind) -> RenderedOverlay:
     """The overlay archive of a node."""
-    snapshot = _snapshot(paths, revision)
-    resolved = snapshot.nodes.get(node)
-    if resolved is None:
-        raise RenderError(f"revision {revision[:16]} has no node {node}")
-    with _bounded(f"the {kind} overlay of {node}"):
-        context = _surroundings(paths, revision).context(resolved)
-        return pack(_library(paths, revision).tree(kind.names(resolved), context))
+    what = f"the {kind} overlay of {node}"
+    with _replaceable(what):
+        resolved = _snapshot(paths, revision).nodes.get(node)
+        if resolved is None:
+            raise RenderError(f"revision {revision[:16]} has no node {node}")
+        with _bounded(what):
+            context = _surroundings(paths, revision).context(resolved)
+            return pack(_library(paths, revision).tree(kind.names(resolved), context))
 
 
 def _writer(paths: Paths, revision: str, url: str) -> ScriptWriter:
@@ -133,7 +151,7 @@ def _revision(paths: Paths, revision: str) -> Revision:
 
 @lru_cache(maxsize=4)
 def _surroundings(paths: Paths, revision: str) -> Surroundings:
-    return Surroundings(_snapshot(paths, revision), Identity(_site_key(paths.keys)))
+    return Surroundings(_snapshot(paths, revision), _identity(paths.keys))
 
 
 @lru_cache(maxsize=4)
@@ -146,9 +164,20 @@ def _memo() -> RenderMemo:
     return RenderMemo(_renderer())
 
 
+# Kept for ever: the host keys of all nodes take half a second to derive, and do not change with a revision.
 @lru_cache(maxsize=1)
-def _site_key(folder: Path) -> SiteKey:
-    return SiteKey.load_or_create(folder)
+def _identity(folder: Path) -> Identity:
+    return Identity(SiteKey.load_or_create(folder))
+
+
+@contextmanager
+def _replaceable(what: str) -> Iterator[None]:
+    """Tell a lack of memory as ExhaustedError."""
+    try:
+        yield
+    except (MemoryError, SystemError):
+        # Where no memory is left, some functions of Python fail without saying why: a SystemError.
+        raise ExhaustedError(f"{what} needs more memory than a worker has") from None
 
 
 @contextmanager
@@ -161,8 +190,6 @@ def _bounded(what: str) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_PROF, RENDER_SECONDS)
     try:
         yield
-    except MemoryError:
-        raise RenderError(f"{what} needs more memory than a worker has") from None
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, previous)

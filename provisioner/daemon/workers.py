@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +13,8 @@ from typing import ParamSpec, TypeVar
 from provisioner.boot.script import ScriptTokens
 from provisioner.config.paths import Paths
 from provisioner.daemon import tasks
-from provisioner.errors import UnavailableError
+from provisioner.daemon.kept import KeptOverlays, OverlayKey
+from provisioner.errors import ProvisionerError, UnavailableError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
@@ -22,21 +22,25 @@ from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_KEPT_OVERLAYS = 4096
 _GRACE = 2.0
 
 
 class Workers:
     """Runs tasks in processes of their own; one that dies is replaced and its task tried once more.
 
+    So is one that lacks memory for its task, because it may be full of what earlier tasks left.
+
     One process does nothing but compile: no request waits behind it, and it remembers what it has decoded.
     """
 
     def __init__(self, count: int = 2) -> None:
-        self._rendering, self._compiling = _Pool(count), _Pool(1)
+        self._rendering, self._compiling = _Pool(count, tasks.initialise), _Pool(1, tasks.initialise_compiling)
 
     async def run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The result of a task, or its exception; UnavailableError when it ends its process twice."""
+        """The result of a task, or its exception.
+
+        UnavailableError when it ends its process twice, ExhaustedError when a new one lacks memory for it too.
+        """
         return await self._rendering.run(task, *args, **kwargs)
 
     async def compile(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -59,23 +63,32 @@ class Workers:
 class _Pool:
     """Some processes that are alike."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, initialise: Callable[[], None]) -> None:
         self._count = count
+        self._initialise = initialise
         self._pool = self._new_pool()
 
     async def run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The result of a task, or its exception; UnavailableError when it ends its process twice."""
+        """As `Workers.run`."""
+        failure: ProvisionerError
         for _ in range(2):
             pool = self._pool
             try:
                 return await asyncio.wrap_future(pool.submit(task, *args, **kwargs))
             except BrokenProcessPool:
-                # Several callers see the same death; the first one replaces the pool.
-                if self._pool is pool:
-                    self._pool = self._new_pool()
-        raise UnavailableError(
-            "two worker processes ended before they were done", hint="look for the out-of-memory killer: dmesg"
-        )
+                message = "two worker processes ended before they were done"
+                failure = UnavailableError(message, hint="look for the out-of-memory killer: dmesg")
+            except tasks.ExhaustedError as error:
+                failure = error
+            self._replace(pool)
+        raise failure
+
+    def _replace(self, pool: ProcessPoolExecutor) -> None:
+        """New processes for those of a pool, which end when they have done what they were given."""
+        # Several callers see the same death; the first one replaces the pool.
+        if self._pool is pool:
+            self._pool = self._new_pool()
+            pool.shutdown(wait=False)
 
     def stop(self) -> None:
         """Begin nothing any more."""
@@ -87,7 +100,7 @@ class _Pool:
 
     def _new_pool(self) -> ProcessPoolExecutor:
         # Spawned, not forked: the front process has threads.
-        return ProcessPoolExecutor(self._count, mp_context=get_context("spawn"), initializer=tasks.initialise)
+        return ProcessPoolExecutor(self._count, mp_context=get_context("spawn"), initializer=self._initialise)
 
 
 class PoolRendering:
@@ -96,8 +109,8 @@ class PoolRendering:
     def __init__(self, paths: Paths, workers: Workers) -> None:
         self._paths = paths
         self._workers = workers
-        self._overlays: OrderedDict[tuple[str, str, OverlayKind], RenderedOverlay] = OrderedDict()
-        self._pending: dict[tuple[str, str, OverlayKind], asyncio.Task[RenderedOverlay]] = {}
+        self._kept = KeptOverlays()
+        self._pending: dict[OverlayKey, asyncio.Task[RenderedOverlay]] = {}
 
     async def boot_script(self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress) -> str:
         """The script that boots a node at a revision."""
@@ -109,21 +122,19 @@ class PoolRendering:
 
     async def overlay(self, revision: str, node: str, kind: OverlayKind) -> RenderedOverlay:
         """The overlay archive of a node at a revision; a thousand requests at once render it once."""
-        key = (revision, node, kind)
-        if key in self._overlays:
-            self._overlays.move_to_end(key)
-            return self._overlays[key]
+        key = OverlayKey(revision, node, kind)
+        known = self._kept.get(key)
+        if known is not None:
+            return known
         if key not in self._pending:
             self._pending[key] = asyncio.create_task(self._render(key))
         # Shielded: the client that asked first may go away, the others still wait.
         return await asyncio.shield(self._pending[key])
 
-    async def _render(self, key: tuple[str, str, OverlayKind]) -> RenderedOverlay:
+    async def _render(self, key: OverlayKey) -> RenderedOverlay:
         try:
             rendered = await self._workers.run(tasks.overlay, self._paths, *key)
         finally:
             del self._pending[key]
-        self._overlays[key] = rendered
-        if len(self._overlays) > _KEPT_OVERLAYS:
-            self._overlays.popitem(last=False)
+        self._kept.add(key, rendered)
         return rendered

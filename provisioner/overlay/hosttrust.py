@@ -22,20 +22,20 @@ class KnownHost(NamedTuple):
 class HostTrust:
     """The authority that signs host keys, which names it may speak for, and the keys themselves.
 
-    Two with one `stamp` are equal.
+    Those with one `stamp` are equal. It leads to no snapshot, so it may be kept longer than one.
     """
 
     def __init__(self, snapshot: Snapshot, authority: str, key_of: Callable[[str], str], stamp: object) -> None:
         self.authority = authority
+        self.stamp = (stamp, authority)
         self._snapshot = snapshot
         self._key_of = key_of
-        self._stamp = stamp
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, HostTrust) and (self._stamp, self.authority) == (other._stamp, other.authority)
+        return isinstance(other, HostTrust) and self.stamp == other.stamp
 
     def __hash__(self) -> int:
-        return hash((self._stamp, self.authority))
+        return hash(self.stamp)
 
     @cached_property
     def patterns(self) -> str:

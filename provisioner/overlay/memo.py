@@ -3,6 +3,9 @@
 The key of a memory names the template and the value of everything that it reads (`render.inputs`). So a list of
 all hosts is rendered once for ten thousand nodes, and nothing in here can be stale. What reads something that
 only one node has (its name, its interfaces, its keys) is not kept.
+
+A memory outlives the snapshots that its files were rendered from, so nothing that is kept leads to one: large
+values stand in a key as their stamps.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from pydantic import BaseModel
 
 from provisioner.archive.tree import Entry
 from provisioner.overlay.context import SHARED, AllNodes
+from provisioner.overlay.hosttrust import HostTrust
 from provisioner.render.environment import Renderer, RenderError
 from provisioner.render.inputs import Inputs, Read
 
@@ -82,7 +86,8 @@ class RenderMemo:
         except RenderError as error:
             if self._bound is None and not error.message.startswith(_OWN_WORDS):
                 raise
-            outcome = error
+            # Not the error itself: it holds the frames that it came through, and all that they see.
+            outcome = RenderError(error.message, hint=error.hint)
         self._kept[key] = outcome
         self._size += _weight(outcome)
         while self._size > self._limit and len(self._kept) > 1:
@@ -128,7 +133,7 @@ def _frozen(value: object) -> Hashable:
     kind = type(value)
     if type(value) is str or value is None:
         return value
-    if isinstance(value, AllNodes):
+    if isinstance(value, AllNodes | HostTrust):
         return kind, value.stamp
     if isinstance(value, BaseModel):
         return kind, tuple((key, _frozen(each)) for key, each in value.__dict__.items())

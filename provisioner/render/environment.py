@@ -12,18 +12,19 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provisioner.errors import ProvisionerError
-from provisioner.render.escape import FILTERS, Multiline, UnsafeValueError, one_line
+from provisioner.render.escape import FILTERS, Multiline, UnsafeValueError, one_line, printed
 from provisioner.render.inputs import Inputs, inputs_of
 from provisioner.render.quote import QUOTERS
 
 MAX_OUTPUT = 16 << 20
-# What a template can raise: our refusals, Jinja's own, those of Python for what filters and methods get, and
-# those of Jinja's code generator and of Python's compiler for what nests too deeply (SyntaxError, MemoryError).
+# What a template can raise: our refusals, Jinja's own, and those of Python for what filters and methods get.
 _MISTAKES = (
     *(TemplateError, UnsafeValueError),
-    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError),
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, NameError),
     *(RuntimeError, SyntaxError, TypeError, ValueError),
 )
+# Python's compiler says so of what nests too deeply. Whoever renders has to know a real lack of memory.
+_COMPILE_MISTAKES = (*_MISTAKES, MemoryError)
 # Factors with more bits than this are no number that anybody configures.
 _MAX_BITS = 4096
 _MARK = "\0file "
@@ -57,7 +58,7 @@ class Renderer:
     def __init__(self) -> None:
         environment = _Sandbox(
             undefined=StrictUndefined,
-            finalize=one_line,
+            finalize=printed,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
@@ -72,7 +73,7 @@ class Renderer:
         self._compiled = lru_cache(maxsize=512)(self._compile)
 
     def text(self, name: str, source: str, context: Mapping[str, object]) -> str:
-        """The rendered text of a template; `name` is for messages. Raises RenderError.
+        """The rendered text of a template; `name` is for messages. Raises RenderError, and MemoryError.
 
         Only what the template uses is taken out of the context, so that it may make its values when asked.
         """
@@ -103,7 +104,7 @@ class Renderer:
         try:
             # What the compiler finds too, such as a filter that does not exist.
             self._environment.compile(source, raw=True)
-        except _MISTAKES as error:
+        except _COMPILE_MISTAKES as error:
             return _line_of(error), _message(error)
         return None
 
@@ -111,7 +112,7 @@ class Renderer:
         try:
             template = self._environment.from_string(source)
             return template, inputs_of(self._environment.parse(source), self._environment.globals)
-        except _MISTAKES as error:
+        except _COMPILE_MISTAKES as error:
             raise _told(name, error) from error
 
 

@@ -23,14 +23,31 @@ class Multiline(str):
 # Half a surrogate pair is no character, and nothing that UTF-8 can hold.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 _NO_IPXE_TEXT = re.compile(r"[^ -~]|[$|&;#]")
+# How Python shows an object that has no other text; filters may have changed its letters.
+_PLACE = re.compile(r"(<[^<>]+) at 0x[0-9a-f]+>", re.IGNORECASE)
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _LAST_OF_FOUR_DIGITS = 0xFFFF
 _IPXE_OPERATORS = frozenset({"||", "&&", ";", "&", "|"})
 
 
+def printed(value: object) -> str:
+    """The text of a value in a file, for every expression; refuses what `one_line` refuses.
+
+    An object without a text of its own is refused too: Python would print where in the memory it lies, another
+    text in every process.
+    """
+    text = str(value)
+    found = _PLACE.search(text)
+    if found:
+        # Without the address: a mistake is told with the same words every time.
+        raise TypeError(f"{found[1]}> has no text of its own; print one of its fields, or call it")
+    one_line(value if isinstance(value, Multiline) else text)
+    return text
+
+
 def one_line(value: object) -> object:
-    """Refuse control characters and line breaks in any printed value; the default for every expression."""
+    """Refuse control characters and line breaks in a value."""
     if isinstance(value, str) and not isinstance(value, Multiline) and _CONTROL.search(value):
         raise UnsafeValueError(f"{value!r} holds a line break or control character")
     return value

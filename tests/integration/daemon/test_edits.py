@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Callable
 
@@ -112,6 +113,16 @@ def test_a_folder_of_overlays_that_appears_is_watched_from_then_on(head: HeadNod
 
     assert head.broken.get(f"/boot/{head.broken.mac}").text == "#!ipxe\n# edited\n"
     assert "boots demo@" in machine.get(f"/boot/{machine.mac}").text
+
+
+def test_edits_are_served_in_a_folder_that_took_the_place_of_another_one(head: HeadNode) -> None:
+    groups = head.paths.group_files
+    for number in range(3):
+        shutil.copytree(groups, head.paths.site / "new")
+        shutil.rmtree(groups)
+        (head.paths.site / "new").rename(groups)
+
+        edit(head, "groups.d/more.yaml", f"groups: {{more: {{tags: {{number: n{number}}}}}}}\n")
 
 
 def test_a_damaged_record_of_an_image_is_told_and_later_edits_are_still_served(head: HeadNode) -> None:

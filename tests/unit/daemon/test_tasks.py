@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
 
 from provisioner.config.paths import Paths
 from provisioner.daemon import tasks
+from provisioner.model.snapshot import Snapshot
 from provisioner.overlay.rendered import OverlayKind
 from provisioner.render.environment import RenderError
 from tests.support.site import SITE, write_site
@@ -87,3 +89,40 @@ def test_a_boot_script_that_is_no_text_is_a_problem_before_any_machine_asks(tmp_
     (problem,) = tasks.compile_revision(paths).problems
 
     assert (problem.file, problem.message) == ("templates/unknown.ipxe.j2", "the template is not UTF-8 text")
+
+
+def without_memory(*_: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("name", ["read_snapshot", "pack"])
+def test_a_lack_of_memory_is_told_so_that_the_worker_is_replaced_wherever_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    paths = site(tmp_path)
+    revision = compiled(paths)
+    monkeypatch.setattr(tasks, name, without_memory)
+
+    with pytest.raises(tasks.ExhaustedError, match="the system overlay of n1 needs more memory than a worker has"):
+        tasks.overlay(paths, revision, "n1", OverlayKind.SYSTEM)
+
+
+def test_a_compilation_without_memory_is_told_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "compile_site", without_memory)
+
+    with pytest.raises(tasks.ExhaustedError, match="the compilation of the site needs more memory"):
+        tasks.compile_revision(site(tmp_path))
+
+
+def test_snapshots_of_revisions_that_nobody_asks_for_any_more_are_given_back(tmp_path: Path) -> None:
+    nodes = "nodes: {n1: {interfaces: {eth0: {ip: 10.0.1.1}}, overlays: {system: [ssh, hosts]}}}\n"
+    paths = site(tmp_path)
+    before = sum(isinstance(each, Snapshot) for each in gc.get_objects())
+
+    for number in range(10):
+        (paths.node_files / "a.yaml").write_text(f"{nodes}# edit {number}\n")
+        tasks.overlay(paths, compiled(paths), "n1", OverlayKind.SYSTEM)
+    gc.collect()
+
+    # As many as the worker remembers for boots under way.
+    assert sum(isinstance(each, Snapshot) for each in gc.get_objects()) - before <= 4

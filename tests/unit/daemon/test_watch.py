@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.config.paths import Paths
-from provisioner.daemon.watch import is_read, watched_folders
+from provisioner.daemon.watch import held, is_read, watched_folders
 
 
 def paths_of(folder: Path) -> Paths:
@@ -22,7 +22,7 @@ def test_folders_that_people_write_in_are_watched_and_state_is_not(tmp_path: Pat
 
     watched = [str(folder.relative_to(tmp_path)) for folder in watched_folders(paths)]
 
-    assert watched == ["site/groups.d", "site/nodes.d", "site/overlays", "data/templates"]
+    assert watched == ["site", "site/groups.d", "site/nodes.d", "site/overlays", "data/templates"]
 
 
 def test_a_file_in_the_place_of_a_folder_is_not_watched(tmp_path: Path) -> None:
@@ -30,7 +30,22 @@ def test_a_file_in_the_place_of_a_folder_is_not_watched(tmp_path: Path) -> None:
     paths.site.mkdir()
     paths.node_files.write_text("")
 
-    assert watched_folders(paths) == []
+    assert list(watched_folders(paths)) == [paths.site]
+
+
+def test_a_folder_made_in_the_place_of_one_that_was_removed_is_told_from_it(tmp_path: Path) -> None:
+    paths = paths_of(tmp_path)
+    paths.node_files.mkdir(parents=True)
+    before = watched_folders(paths)
+
+    with held(before):
+        paths.node_files.rmdir()
+        paths.node_files.mkdir()
+        after = watched_folders(paths)
+
+    assert list(after) == list(before)
+    assert after[paths.node_files] != before[paths.node_files]
+    assert after[paths.site] == before[paths.site]
 
 
 @pytest.mark.parametrize(

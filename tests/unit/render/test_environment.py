@@ -86,6 +86,41 @@ def test_text_made_by_this_program_may_hold_lines() -> None:
     assert render("{{ key }}", key=Multiline("a\nb")) == "a\nb"
 
 
+class Wordless:
+    """An object without a text of its own."""
+
+    def method(self) -> None:
+        """Is printed instead of called."""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% block b %}{% endblock %}{{ self.b }}",
+        "{% block b %}{% endblock %}{{ self.b ~ '!' }}",
+        "{% block b %}{% endblock %}{{ '%s' | format(self.b) | upper }}",
+        "{{ thing }}",
+        "{{ [thing] }}",
+        "{{ {'a': (1, thing)} }}",
+        "{{ thing.method }}",
+        "{{ 'x'.upper }}",
+        "{{ ['x'] | map('upper') }}",
+        "{{ range }} {{ cycler }} {{ cycler('a') }}",
+    ],
+)
+def test_what_would_print_its_place_in_the_memory_is_refused(source: str) -> None:
+    with pytest.raises(RenderError, match=r"f\.j2:2: <[^>]+> has no text of its own; print one of") as told:
+        render("\n" + source, thing=Wordless())
+    assert " at 0x" not in told.value.message.lower()
+
+
+def test_an_address_of_the_memory_that_somebody_wrote_is_a_text_like_any() -> None:
+    assert (
+        render("{{ a }} {{ [a] }}", a="loads at 0x1000 > 0x800")
+        == "loads at 0x1000 > 0x800 ['loads at 0x1000 > 0x800']"
+    )
+
+
 @pytest.mark.parametrize(
     "source",
     [
