@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -20,17 +21,29 @@ _LONGEST_PATH = 107
 
 Status = Callable[[], Mapping[str, object]]
 Reload = Callable[[], Awaitable[None]]
+Push = Callable[[Sequence[str]], Mapping[str, object]]
 
 
 class ControlServer:
-    """Answers on the Unix socket of a site. `status` gives what is served now, `reload` reads the files again."""
+    """Answers on the Unix socket of a site.
 
-    def __init__(self, path: Path, *, status: Status, reload: Reload) -> None:
+    `status` gives what is served now, `reload` reads the files again, `push` has nodes look at their
+    runtime overlays.
+    """
+
+    def __init__(self, path: Path, *, status: Status, reload: Reload, push: Push) -> None:
         self._path = path
         self._status = status
         self._reload = reload
+        self._push = push
         app = web.Application()
-        app.add_routes([web.get("/v1/status", self._get_status), web.post("/v1/reload", self._post_reload)])
+        app.add_routes(
+            [
+                web.get("/v1/status", self._get_status),
+                web.post("/v1/reload", self._post_reload),
+                web.post("/v1/push", self._post_push),
+            ]
+        )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
 
     async def start(self) -> None:
@@ -56,6 +69,14 @@ class ControlServer:
         logger.info("reload asked for by user %d", _user(request))
         await self._reload()
         return web.json_response(dict(self._status()))
+
+    async def _post_push(self, request: web.Request) -> web.Response:
+        try:
+            names = [str(name) for name in json.loads(await request.read())["nodes"]]
+        except (ValueError, KeyError, TypeError):
+            raise web.HTTPBadRequest(text='expected {"nodes": [NAME, ...]}\n') from None
+        logger.info("push to %d nodes asked for by user %d", len(names), _user(request))
+        return web.json_response(dict(self._push(names)))
 
 
 def _user(request: web.Request) -> int:

@@ -24,7 +24,11 @@ _STAGES = {
         "handover.done": Stage.HANDOVER,
         "failed": Stage.STAGE1,
     },
-    TokenStage.SYSTEM: {"system.report": Stage.SYSTEM},
+    TokenStage.SYSTEM: {
+        "runtime.applied": Stage.OVERLAY,
+        "runtime.failed": Stage.OVERLAY,
+        "system.report": Stage.SYSTEM,
+    },
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from provisioner.model.event import Event, Level, Stage
 from provisioner.trust.token import Claims
 
 _HEALTHY = frozenset({"running"})
+_FAILURES = frozenset({"failed", "runtime.failed"})
 
 
 class Reports:
@@ -60,11 +62,9 @@ class Reports:
 
     async def _running(self, claims: Claims, record: BootRecord, report: NodeReport) -> web.Response:
         now = self._site.now()
-        failed = report.facts.get("failed", "")
-        healthy = report.facts.get("state") in _HEALTHY
-        reason = "" if healthy else f"systemd says {report.facts.get('state')}: {failed or 'no unit failed'}"
+        reason = _complaint(report.facts)
         first = record.state == TokenStage.SYSTEM.value
-        settled = self._site.ledger.settle(record, "ready" if healthy else "degraded", now=now, reason=reason)
+        settled = self._site.ledger.settle(record, "degraded" if reason else "ready", now=now, reason=reason)
         self._site.recorder.save_report(record.node, record.id, now, dict(report.facts))
         if first:
             self._site.record(_ready(settled, now, reason))
@@ -75,14 +75,12 @@ class Reports:
         return self._site.mint.issue(replace(claims, stage=TokenStage.SYSTEM, expires=expires))
 
     def _note(self, request: web.Request, record: BootRecord, report: NodeReport) -> None:
-        failed = report.event == "failed"
+        failed = report.event in _FAILURES
         event = Event(
             time=self._site.now(),
             stage=report.stage,
             name=report.event,
-            message=report.facts.get("reason", "")
-            if failed
-            else f"{report.uptime:.1f} s after the kernel started",
+            message=_message(report),
             level=Level.FAILURE if failed else Level.INFO,
             mac=record.mac,
             node=record.node,
@@ -91,6 +89,25 @@ class Reports:
             data={"uptime": report.uptime, **report.facts},
         )
         self._site.record(event)
+
+
+def _complaint(facts: Mapping[str, str]) -> str:
+    """Why a running system is not ready: units that failed, runtime overlays that are not applied; else empty."""
+    state, failed = facts.get("state"), facts.get("failed", "")
+    if state not in _HEALTHY:
+        return f"systemd says {state}: {failed or 'no unit failed'}"
+    fault = facts.get("runtime_failed", "")
+    return f"the runtime overlays are not applied: {fault}" if fault else ""
+
+
+def _message(report: NodeReport) -> str:
+    facts = report.facts
+    if report.event in _FAILURES:
+        return facts.get("reason", "")
+    if report.event == "runtime.applied":
+        counts = f"{facts.get('runtime_changed', '?')} changed, {facts.get('runtime_removed', '?')} removed"
+        return f"runtime overlays {facts.get('runtime_sha256', '')[:16]}: {counts}"
+    return f"{report.uptime:.1f} s after the kernel started"
 
 
 def _ready(record: BootRecord, now: float, reason: str) -> Event:

@@ -13,6 +13,7 @@ from provisioner.boot.access import Denied, Resource
 from provisioner.errors import ProvisionerError, UnavailableError
 from provisioner.http.report import MAX_BODY
 from provisioner.http.reports import Reports
+from provisioner.http.runtime import RuntimeOverlays
 from provisioner.http.scripts import Scripts
 from provisioner.http.site import HttpSite
 from provisioner.http.tokens import Fetches, Gate
@@ -46,8 +47,10 @@ def application(site: HttpSite) -> web.Application:
         raise web.HTTPNotFound(text=f"there is nothing at /{path}\n")
 
     app = web.Application(middlewares=[explain], client_max_size=MAX_BODY)
-    for part in (Scripts(site), Fetches(site, gate), Reports(site, gate)):
+    runtime = RuntimeOverlays(site, gate)
+    for part in (Scripts(site), Fetches(site, gate), runtime, Reports(site, gate)):
         app.add_routes(part.routes())
+    app.on_shutdown.append(runtime.release)
     app.router.add_route("*", "/{path:.*}", nowhere)
     return app
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
 from provisioner.boot.ledger import Ledger
 from provisioner.boot.script import ScriptTokens
+from provisioner.http.pokes import Pokes
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
@@ -60,3 +61,4 @@ class HttpSite:
     record: EventSink
     recorder: Recorder
     now: Callable[[], float]
+    pokes: Pokes = field(default_factory=Pokes)

@@ -70,7 +70,6 @@ class Fetches:
             web.get("/t/{token}/root", self.root),
             web.get("/t/{token}/sheet", self.sheet),
             web.get("/t/{token}/overlay/system", self.system_overlay),
-            web.get("/t/{token}/overlay/runtime", self.runtime_overlay),
         ]
 
     async def kernel(self, request: web.Request) -> web.StreamResponse:
@@ -104,16 +103,9 @@ class Fetches:
 
     async def system_overlay(self, request: web.Request) -> web.Response:
         """The archive of the system overlays."""
-        return await self._overlay(request, Resource.SYSTEM_OVERLAY, OverlayKind.SYSTEM)
-
-    async def runtime_overlay(self, request: web.Request) -> web.Response:
-        """The archive of the runtime overlays."""
-        return await self._overlay(request, Resource.RUNTIME_OVERLAY, OverlayKind.RUNTIME)
-
-    async def _overlay(self, request: web.Request, resource: Resource, kind: OverlayKind) -> web.Response:
-        claims, record = self._gate.open(request, resource)
-        overlay = await self._site.rendering.overlay(record.revision, claims.node, kind)
-        message = f"{kind} overlay, revision {record.revision[:16]}"
+        claims, record = self._gate.open(request, Resource.SYSTEM_OVERLAY)
+        overlay = await self._site.rendering.overlay(record.revision, claims.node, OverlayKind.SYSTEM)
+        message = f"{OverlayKind.SYSTEM} overlay, revision {record.revision[:16]}"
         self._record(request, record, Stage.OVERLAY, "overlay.sent", message, size=len(overlay.archive))
         return web.Response(
             body=overlay.archive, content_type="application/x-cpio", headers={"ETag": f'"{overlay.sha256}"'}

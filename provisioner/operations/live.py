@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def reload(paths: Paths) -> dict[str, Any] | None:
     return _ask(paths, "POST", "/v1/reload")
 
 
+def push(paths: Paths, nodes: Sequence[str]) -> dict[str, Any] | None:
+    """Have the daemon tell nodes to look at their runtime overlays; None when it does not run.
+
+    The answer has the lists `told`, `next` and `limited` (http.pokes.Push). Raises UnavailableError when it
+    runs, but does not answer.
+    """
+    return _ask(paths, "POST", "/v1/push", json.dumps({"nodes": list(nodes)}).encode())
+
+
 def serve_changes(paths: Paths) -> str:
     """Have the daemon serve what was just written; returns why it does not, empty when it does or does not run."""
     try:
@@ -54,12 +64,12 @@ def serve_changes(paths: Paths) -> str:
     return f"{count} mistake{'s' if count > 1 else ''} in the site; see prov check" if count else ""
 
 
-def _ask(paths: Paths, method: str, route: str) -> dict[str, Any] | None:
+def _ask(paths: Paths, method: str, route: str, body: bytes | None = None) -> dict[str, Any] | None:
     connection = _UnixConnection(paths.control_socket)
     try:
         if not _listens(paths.control_socket, connection):
             return None
-        connection.request(method, route)
+        connection.request(method, route, body)
         response = connection.getresponse()
         return _decoded(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from provisioner.archive.tree import Entry, Kind
+from provisioner.overlay.manifest import Declarations, drop
 from provisioner.overlay.memo import RenderMemo, Template, is_of_one_node
 from provisioner.overlay.source import TEMPLATE_SUFFIX, Declared, DeclaredKind, Files, Overlay
 from provisioner.render.environment import RenderError
@@ -39,9 +40,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One overlay and its pieces."""
+    """One overlay, itself after those that it uses, and the pieces of them all."""
 
     overlay: Overlay
+    overlays: tuple[Overlay, ...]
     pieces: tuple[Piece, ...]
 
 
@@ -71,31 +73,43 @@ class Library:
         """The files of overlays in their order, later ones over earlier ones, sorted by path.
 
         Parents are left out unless an overlay declares them: the directories of the image keep their modes.
+        What no archive can carry is one entry more, the manifest (overlay.manifest), where anything is declared.
         Raises RenderError also for a path below a file or a link of the same tree, and for a declared path that
         its overlay does not make.
         """
         entries: dict[str, Entry] = {}
         makers: dict[str, str] = {}
+        declarations = Declarations()
         for name in names:
             layer = self.layer(name)
-            made = {entry.path: entry for piece in layer.pieces for entry in self.files(piece, context)}
+            for overlay in layer.overlays:
+                entries = drop(entries, declarations.lay(overlay))
+            made: dict[str, Entry] = {}
+            for piece in layer.pieces:
+                for entry in self.files(piece, context):
+                    declarations.made(piece.overlay, entry)
+                    made[entry.path] = entry
             _refuse_unmade(layer, made)
             entries |= made
             makers |= dict.fromkeys(made, name)
         _refuse_collisions(entries, makers)
-        return [entries[path] for path in sorted(entries)]
+        ordered = [*declarations.entries(entries), *entries.values()]
+        return sorted(ordered, key=lambda entry: entry.path)
 
     def _read(self, name: str) -> Layer:
         overlay = Overlay(self._files, name)
         files = (self._piece(overlay, path) for path in overlay.paths)
-        return Layer(overlay, (*self._used(overlay), *_directories(overlay), *files, *_links(overlay)))
+        used = tuple(self._used(overlay))
+        below = (piece for layer in used for piece in layer.pieces)
+        pieces = (*below, *_directories(overlay), *files, *_links(overlay))
+        return Layer(overlay, (*(each for layer in used for each in layer.overlays), overlay), pieces)
 
-    def _used(self, overlay: Overlay) -> Iterable[Piece]:
+    def _used(self, overlay: Overlay) -> Iterable[Layer]:
         self._reading.append(overlay.name)
         for name in overlay.declared.uses:
             if name in self._reading:
                 raise RenderError(f"overlay {name} uses itself, by way of {' and '.join(self._reading)}")
-            yield from self.layer(name).pieces
+            yield self.layer(name)
         self._reading.pop()
 
     def _piece(self, overlay: Overlay, path: str) -> Piece:

@@ -18,6 +18,11 @@ from provisioner.model.name import Name
 from provisioner.registry.collect import SourceFile
 
 _OCTAL = re.compile(r"[0-7]{3,4}")
+_SELINUX = re.compile(r"[a-z]\w*|[a-z]\w*:[a-z]\w*:[a-z]\w*(:s\d[\w:.,-]*)?", re.ASCII)
+_CAPABILITIES = re.compile(r"(cap_[a-z_]+(,cap_[a-z_]+)*[=+][eip]+)( cap_[a-z_]+(,cap_[a-z_]+)*[=+][eip]+)*")
+_UNIT = re.compile(r"[\w:.@\\-]+\.(service|socket|target|path|timer|mount|automount|slice|scope)", re.ASCII)
+# The kernel's and systemd's own: to remove something there on a running node breaks it.
+_NOT_OURS = ("dev", "proc", "run", "sys", "tmp")
 TEMPLATE_SUFFIX = ".j2"
 
 
@@ -32,8 +37,36 @@ def _inside(path: str) -> str:
     return path
 
 
+def _removable(path: str) -> str:
+    if path.partition("/")[0] in ("", ".", *_NOT_OURS):
+        raise ValueError(f"{path!r} cannot be removed; expected a path of the image such as etc/motd")
+    return path
+
+
+def _context(text: str) -> str:
+    if not _SELINUX.fullmatch(text):
+        raise ValueError(f"{text!r} is no SELinux type or context; expected sshd_key_t or user:role:type:s0")
+    return text
+
+
+def _capabilities(text: str) -> str:
+    if not _CAPABILITIES.fullmatch(text):
+        raise ValueError(f"{text!r} names no capabilities; expected the text of setcap(8): cap_net_raw=ep")
+    return text
+
+
+def _unit(name: str) -> str:
+    if not _UNIT.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a systemd unit; expected sshd.service")
+    return name
+
+
 Mode = Annotated[int, BeforeValidator(_octal)]
 InnerPath = Annotated[str, AfterValidator(_inside)]
+RemovedPath = Annotated[str, AfterValidator(_inside), AfterValidator(_removable)]
+SelinuxLabel = Annotated[str, AfterValidator(_context)]
+Capabilities = Annotated[str, AfterValidator(_capabilities)]
+UnitName = Annotated[str, AfterValidator(_unit)]
 
 
 class DeclaredKind(StrEnum):
@@ -47,7 +80,8 @@ class DeclaredKind(StrEnum):
 class Declared(Written):
     """Owner and mode of one path; what is not declared belongs to root with 0644 (directories 0755).
 
-    `inside` is the mode of files directly in a directory, for those that are not declared themselves.
+    `inside` is the mode of files directly in a directory, for those that are not declared themselves. `selinux` is
+    a type or a whole context, `capabilities` the text of setcap(8); without them the policy and the file decide.
     """
 
     kind: DeclaredKind = DeclaredKind.FILE
@@ -55,13 +89,17 @@ class Declared(Written):
     inside: Mode | None = None
     uid: int = Field(default=0, ge=0)
     gid: int = Field(default=0, ge=0)
+    selinux: SelinuxLabel | None = None
+    capabilities: Capabilities | None = None
 
 
 class OverlayFile(Written):
     """overlay.yaml. Owner and mode come from here and never from the file system of the head node.
 
     `variables` documents what the templates read: `tags.timezone` and its type, meaning and default. `uses` are
-    overlays that are laid down below this one's own files.
+    overlays that are laid down below this one's own files. `remove` names files of the image, and of earlier
+    overlays, that have to go; a later overlay may bring them back. `services` are systemd units that the agent
+    reloads, or restarts, after a file changed that one of their patterns (of sh; `*` matches slashes too) matches.
     """
 
     description: str = ""
@@ -69,6 +107,8 @@ class OverlayFile(Written):
     uses: tuple[Name, ...] = ()
     files: dict[InnerPath, Declared] = Field(default_factory=dict)
     links: dict[InnerPath, str] = Field(default_factory=dict)
+    remove: tuple[RemovedPath, ...] = ()
+    services: dict[UnitName, tuple[InnerPath, ...]] = Field(default_factory=dict)
 
     def file(self, path: str) -> Declared:
         """What is declared of a file: for itself, or by its directory."""

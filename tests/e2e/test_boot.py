@@ -9,6 +9,7 @@ import pytest
 from provisioner.events.history import History
 from provisioner.lab.machine import MachineFirmware
 from provisioner.model.boot import BootRecord
+from provisioner.operations import live
 from provisioner.operations.boots import timeline
 from provisioner.trust.hostkey import host_key
 from provisioner.trust.sitekey import SiteKey
@@ -26,10 +27,21 @@ class Booted:
 
 @pytest.fixture(scope="module")
 def booted(cluster: RealSite) -> Booted:
-    """n001 from BIOS and n002 from UEFI, switched on together."""
+    """n001 from BIOS and n002 from UEFI, switched on together; n002 has runtime overlays."""
+    write_live(cluster, "first")
+    cluster.prov("node", "set", "n002", "--yes", "--runtime-overlay", "live")
     cluster.boot(1)
     cluster.boot(2, firmware=MachineFirmware.UEFI)
     return Booted(cluster, cluster.wait_for_boot("n001"), cluster.wait_for_boot("n002"))
+
+
+def write_live(site: RealSite, text: str) -> None:
+    """Edit the runtime overlay by hand: two files, of which one says this, and a service that reads it."""
+    overlay = site.root / "overlays" / "live"
+    (overlay / "rootfs/etc/live").mkdir(parents=True, exist_ok=True)
+    (overlay / "rootfs/etc/live/same").write_text("same\n")
+    (overlay / "rootfs/etc/live/text.j2").write_text(f"{text} {{{{ node.name }}}}\n")
+    (overlay / "overlay.yaml").write_text("services: {dbus.service: [etc/live/text]}\n")
 
 
 def test_both_report_ready(booted: Booted) -> None:
@@ -138,3 +150,34 @@ def test_an_agent_that_reports_again_gets_a_fresh_token(booted: Booted) -> None:
     booted.site.shell(1, "while systemctl is-active -q provisioner-agent; do sleep 0.2; done")
 
     assert booted.site.shell(1, "cat /run/provisioner/token") != before
+
+
+def test_an_edit_of_a_runtime_overlay_reaches_the_running_node_and_touches_nothing_else(booted: Booted) -> None:
+    site = booted.site
+    same = "stat -c '%i %Y' /etc/live/same"
+    before = site.shell(2, same)
+    reloads = "journalctl -u dbus --no-pager | grep -c Reloaded || true"
+    reloaded = int(site.shell(2, reloads))
+    assert site.shell(2, "cat /etc/live/text") == "first n002\n"
+    first = site.status("n002")["facts"]["runtime_sha256"]
+
+    write_live(site, "second")
+    wait_until(lambda: site.shell(2, "cat /etc/live/text") == "second n002\n", "the edit on n002", 60)
+    wait_until(lambda: int(site.shell(2, reloads)) > reloaded, "the reload of dbus", 30)
+    wait_until(lambda: site.status("n002")["facts"]["runtime_sha256"] != first, "the report of n002", 60)
+
+    assert site.shell(2, same) == before
+    assert site.status("n002")["state"] == "ready"
+    assert site.event_names("n002").count("runtime.applied") == 2
+    # What is written now is what both booted, again: other tests look at that.
+    write_live(site, "first")
+    wait_until(lambda: site.shell(2, "cat /etc/live/text") == "first n002\n", "the edit taken back", 60)
+
+
+def test_a_push_puts_right_what_was_edited_on_the_node(booted: Booted) -> None:
+    booted.site.shell(2, "echo by hand > /etc/live/same")
+    told = live.push(booted.site.paths, ["n002"])
+
+    assert told is not None
+    assert told["limited"] == []
+    wait_until(lambda: booted.site.shell(2, "cat /etc/live/same") == "same\n", "the push to reach n002", 60)

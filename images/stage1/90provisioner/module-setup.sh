@@ -19,7 +19,9 @@ installkernel() {
 }
 
 install() {
-    inst_multiple sh cat cpio curl cut date grep head ip losetup mkdir modprobe mount readlink sha256sum sleep sync tee tr umount
+    inst_multiple sh cat cpio curl cut date grep head ip losetup mkdir modprobe mount readlink rm sha256sum sleep sync tee tr umount
+    # For what overlays declare of labels and capabilities.
+    inst_multiple -o chcon setcap
     # shellcheck disable=SC2154 # moddir is set by dracut
     inst_hook cmdline 20 "$moddir/accept-root.sh"
     inst_hook mount 10 "$moddir/mount-root.sh"

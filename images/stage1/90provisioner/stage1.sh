@@ -9,6 +9,7 @@ WORK=/run/provisioner
 # A head node that restarts, or a switch that reboots, must not cost a boot; a head node that is gone must
 # not hold a node for ever, so that its firmware can try another way.
 PATIENCE=900
+TAB=$(printf '\t')
 
 say() {
     echo "provisioner: $*" > /dev/console
@@ -230,14 +231,39 @@ refuse_escapes() {
     done < "$WORK/names"
 }
 
+take_away_declared() {
+    # Files of the image that an overlay removes; they go first, because a later overlay may bring them back.
+    while IFS=$TAB read -r verb path <&4; do
+        [ "$verb" = remove ] || continue
+        case $path in
+            */*) leads_outside "${path%/*}" && fail "the overlay removes $path, which would leave the image by its link $LINK" ;;
+        esac
+        rm -rf "${NEWROOT:?}/$path" || fail "the overlay cannot remove $path"
+    done 4< "$WORK/manifest"
+}
+
+label_declared() {
+    while IFS=$TAB read -r verb word path <&4; do
+        case $verb in
+            selinux) chcon --no-dereference "$word" "$NEWROOT/$path" || fail "the overlay cannot label $path $word" ;;
+            capabilities) setcap "$word" "$NEWROOT/$path" || fail "the overlay cannot give $path $word" ;;
+        esac
+    done 4< "$WORK/manifest"
+}
+
 apply_overlays() {
     fetch_small overlay/system "$WORK/system.cpio"
     found=$(sha256sum "$WORK/system.cpio" | cut -d ' ' -f 1)
     [ "$found" = "$(sheet overlay_sha256)" ] ||
         fail "the system overlay is damaged: its SHA-256 is $found, the head node promised $(sheet overlay_sha256)"
     refuse_escapes
+    # What no archive can carry: lines of words with tabs between (provisioner/overlay/manifest.py).
+    cpio --extract --to-stdout --quiet .provisioner/overlay < "$WORK/system.cpio" > "$WORK/manifest"
+    take_away_declared
     (cd "$NEWROOT" && cpio --extract --unconditional --make-directories --preserve-modification-time --quiet \
         --no-absolute-filenames < "$WORK/system.cpio") || fail "the system overlay cannot be unpacked"
+    rm -rf "${NEWROOT:?}/.provisioner"
+    label_declared
     # It holds the host key of this node.
     : > "$WORK/system.cpio"
     say "overlay: applied"

@@ -94,8 +94,9 @@ def test_systemd_finds_nothing_wrong_with_the_units_of_the_agent(tree: Path) -> 
     # verify looks for the program of the unit on this machine, where the agent is not installed.
     with Namespace() as namespace:
         namespace.run(["mount", "--bind", tree / "usr/libexec", "/usr/libexec"])
-        units = sorted((tree / "etc/systemd/system").glob("provisioner-agent.*"))
-        assert [unit.suffix for unit in units] == [".service", ".timer"]
+        units = sorted((tree / "etc/systemd/system").glob("provisioner-*"))
+        names = ["provisioner-agent.service", "provisioner-agent.timer", "provisioner-overlay.service"]
+        assert [unit.name for unit in units] == names
 
         assert namespace.run(["sh", "-c", 'systemd-analyze verify --man=no "$@" 2>&1', "sh", *units]) == ""
 
@@ -103,14 +104,14 @@ def test_systemd_finds_nothing_wrong_with_the_units_of_the_agent(tree: Path) -> 
 def test_every_link_of_an_overlay_leads_to_a_unit_of_the_overlay_or_of_systemd(tree: Path) -> None:
     links = [path for path in (tree / "etc/systemd/system").glob("*.wants/*") if path.is_symlink()]
 
-    assert len(links) == 4
+    assert len(links) == 5
     for link in links:
         target = link.readlink()
         assert (Path(f"/{target}") if target.is_absolute() else link.parent / target).exists()
 
 
 def test_the_agent_is_a_clean_posix_shell_script(tree: Path) -> None:
-    run(["shellcheck", "--shell", "sh", tree / "usr/libexec/provisioner/agent"])
+    run(["shellcheck", "--shell", "sh", *sorted((tree / "usr/libexec/provisioner").iterdir())])
 
 
 def test_the_c_library_finds_names_and_addresses_in_the_hosts_file(tree: Path) -> None:

@@ -12,6 +12,7 @@ from provisioner.archive.tree import Entry, Kind
 from provisioner.config.paths import shipped_data
 from provisioner.errors import CommandError
 from provisioner.host.run import run
+from provisioner.overlay.manifest import MANIFEST
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("cpio", "dash", "shellcheck")]
 
@@ -120,3 +121,52 @@ def test_stage_1_holds_every_program_that_it_runs_here() -> None:
 
 def test_the_script_is_clean_for_any_posix_shell() -> None:
     run(["shellcheck", "-s", "sh", STAGE1 / "stage1.sh"])
+
+
+def declaring(*lines: str) -> Entry:
+    """The manifest of these lines; a `|` stands for a tab."""
+    return Entry(
+        MANIFEST, Kind.FILE, "".join(f"{line}\n" for line in lines).replace("|", "\t").encode(), mode=0o600
+    )
+
+
+def test_declared_files_go_before_what_replaces_them_comes_and_the_list_does_not_stay(tmp_path: Path) -> None:
+    root = root_with(tmp_path)
+    for name in ("etc/d/old", "etc/gone *", "etc/stays"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).touch()
+
+    apply(tmp_path, declaring("remove|etc/d", "remove|etc/gone *"), Entry("etc/d/new", Kind.FILE, b"x"))
+
+    assert sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()) == [
+        "etc/d/new",
+        "etc/stays",
+    ]
+    assert not (root / ".provisioner").exists()
+
+
+def test_a_removal_through_a_link_that_leads_out_of_the_image_is_refused(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").touch()
+    root_with(tmp_path, opt=str(outside))
+
+    with pytest.raises(CommandError) as failed:
+        apply(tmp_path, declaring("remove|opt/file"))
+
+    assert (
+        "FAILED: the overlay removes opt/file, which would leave the image by its link /opt" in failed.value.output
+    )
+    assert (outside / "file").exists()
+
+
+@pytest.mark.root
+@pytest.mark.needs("getcap", "setcap")
+def test_labels_and_capabilities_are_set(tmp_path: Path) -> None:
+    root = root_with(tmp_path)
+    lines = declaring("capabilities|cap_net_raw=ep|etc/ping", "selinux|system_u:object_r:bin_t:s0|etc/ping")
+
+    apply(tmp_path, lines, Entry("etc/ping", Kind.FILE, b"x", mode=0o755))
+
+    assert "cap_net_raw=ep" in run(["getcap", root / "etc/ping"])
+    assert os.getxattr(root / "etc/ping", "security.selinux").rstrip(b"\0") == b"system_u:object_r:bin_t:s0"

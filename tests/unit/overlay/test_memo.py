@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from provisioner.archive.tree import Entry, Kind
 from provisioner.config.paths import Paths
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
-from provisioner.overlay.context import Identity, Surroundings
+from provisioner.overlay.context import SHARED, Identity, Surroundings
 from provisioner.overlay.library import Library
 from provisioner.overlay.memo import RenderMemo, stamp
 from provisioner.overlay.rendered import render_tree
@@ -181,3 +184,55 @@ def test_values_that_print_differently_are_not_taken_for_the_same() -> None:
     stamps = [stamp({"x": value}, ("x",)) for value in (1, True, 1.0, "1", (1,), [1], {"a": 1}, {"a": True}, None)]
 
     assert len(set(stamps)) == len(stamps)
+
+
+def behind(start: object) -> Iterator[object]:
+    """Everything that an object keeps alive, but for what the program itself consists of."""
+    seen: set[int] = set()
+    waiting = [start]
+    while waiting:
+        found = waiting.pop()
+        if id(found) not in seen and not isinstance(found, type | ModuleType | FunctionType | CodeType):
+            seen.add(id(found))
+            waiting += gc.get_referents(found)
+            yield found
+
+
+def remembered(memo: RenderMemo) -> list[weakref.ref[Snapshot]]:
+    """Fill a memory with the files of six revisions; the snapshots that they were rendered from."""
+    files = WrittenFiles(
+        {
+            **shipped().files,
+            **written(**{f"t{number}": source for number, source in enumerate(SOURCES)}).files,
+            **written(**{f"w{name}": f"{{{{ {name} }}}}" for name in SHARED}).files,
+        }
+    )
+    snapshots = []
+    for number in range(1, 7):
+        snapshot = resolved.snapshot(resolved.node(f"n00{number}", mac=None, host=number))
+        surroundings = Surroundings(snapshot, IDENTITY)
+        library = Library(files, memo)
+        for node in snapshot.nodes.values():
+            for name in overlay_names(files):
+                rendered(library, name, surroundings, node)
+        snapshots.append(weakref.ref(snapshot))
+    return snapshots
+
+
+def test_what_is_remembered_leads_to_no_snapshot_and_no_node() -> None:
+    memo = RenderMemo(Renderer())
+    remembered(memo)
+
+    found = {type(each).__name__ for each in behind(memo)}
+
+    assert "Entry" in found
+    assert not found & {"Snapshot", "ResolvedNode", "Surroundings", "HostTrust", "AllNodes", "frame", "traceback"}
+
+
+def test_a_snapshot_is_given_back_when_nobody_else_needs_it_any_more() -> None:
+    memo = RenderMemo(Renderer())
+
+    snapshots = remembered(memo)
+    gc.collect()
+
+    assert [each() for each in snapshots] == [None] * 6

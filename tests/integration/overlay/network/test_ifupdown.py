@@ -11,7 +11,7 @@ from provisioner.lab.namespace import Namespace
 from provisioner.model.resolved import ResolvedInterface
 from provisioner.overlay.folder import write_tree
 from tests.support import netmatrix, unpacked
-from tests.support.netmatrix import BONDS, INFINIBAND, NICS, VLANS, cabled
+from tests.support.netmatrix import BONDS, INFINIBAND, NICS, VLANS, cabled, set_up_by_stage_1
 
 pytestmark = [pytest.mark.integration, pytest.mark.root]
 
@@ -79,15 +79,13 @@ def test_ifup_would_bring_up_everything(machine: Namespace, tmp_path: Path) -> N
 def test_the_address_that_stage_1_has_set_stays_while_ifupdown_takes_over(
     machine: Namespace, tmp_path: Path
 ) -> None:
-    machine.run(["ip", "link", "set", "eth0", "up"])
-    machine.run(["ip", "address", "add", "10.0.1.1/16", "dev", "eth0"])
-    machine.run(["ip", "route", "add", "default", "via", "10.0.0.254"])
+    taken_away = set_up_by_stage_1(machine, tmp_path)
     storage = netmatrix.device("eth1", network="storage", mac=netmatrix.mac(1), ip="10.9.0.1/24", ip6="fd09::1/64")
 
     printed = command(machine, tmp_path, "ifup", "--verbose", "--all", devices=(NICS[0], storage))
 
     assert "failed" not in printed
-    assert "10.0.1.1" not in machine.run(["ip", "-o", "address", "show", "dev", "eth1"])
+    assert taken_away() == []
     addresses = machine.run(["ip", "-o", "address"])
     for address in ("10.0.1.1/16", "fd00::1/64", "10.9.0.1/24", "fd09::1/64"):
         assert addresses.count(f" {address} ") == 1

@@ -10,11 +10,11 @@ import pytest
 
 from provisioner.host.run import run
 from provisioner.lab.namespace import Namespace
-from provisioner.model.resolved import ResolvedNode
+from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.overlay.folder import write_tree
 from tests.support import netmatrix, unpacked
 from tests.support.daemon import eventually
-from tests.support.netmatrix import NICS, cabled
+from tests.support.netmatrix import MODES, NICS, cabled, set_up_by_stage_1
 
 pytestmark = pytest.mark.integration
 
@@ -45,13 +45,15 @@ def generated(folder: Path, node: ResolvedNode) -> Path:
     return tree
 
 
-def facts(files: Iterable[Path], devices: Iterable[str]) -> Mapping[str, Facts]:
+def facts(files: Iterable[Path], devices: set[str]) -> Mapping[str, Facts]:
     """What .network and .netdev files say about each device, by setting; routes as whole sections."""
     said: defaultdict[str, Facts] = defaultdict(lambda: defaultdict(set))
     for path in files:
         name = path.stem.removeprefix("10-").removeprefix("netplan-")
         assert name in devices, path
         for section in path.read_text().split("\n["):
+            if section.startswith("[Match]"):
+                continue
             _, *lines = section.strip().splitlines()
             pairs = [line.partition("=")[::2] for line in lines if "=" in line and not line.startswith("#")]
             if section.removeprefix("[").startswith("Route]"):
@@ -69,20 +71,23 @@ def _route(pairs: Mapping[str, str]) -> str:
     return f"{to} {pairs['Gateway']} {pairs.get('Metric')} {'GatewayOnLink' in pairs}"
 
 
-def test_netplan_says_the_same_to_networkd_as_our_own_files(tmp_path: Path) -> None:
-    node = netmatrix.node()
-    devices = {each.name for each in node.interfaces}
+@pytest.mark.parametrize("devices", [(), (NICS[0], *MODES)], ids=["matrix", "modes of bonds"])
+def test_netplan_says_the_same_to_networkd_as_our_own_files(
+    devices: tuple[ResolvedInterface, ...], tmp_path: Path
+) -> None:
+    node = netmatrix.node(*devices)
+    names = {each.name for each in node.interfaces}
     ours = tmp_path / "networkd"
     write_tree(netmatrix.render(tmp_path / "site", "networkd", node=node), ours)
 
     tree = generated(tmp_path, node)
     own = tree / "etc/systemd/network/10-netplan-eth0.network.d/provisioner.conf"
     made = (tree / "run/systemd/network").glob("*.net*")
-    theirs = facts([*made, own.rename(tmp_path / "10-netplan-eth0.network")], devices)
-    mine = facts((ours / "etc/systemd/network").glob("*.net*"), devices)
+    theirs = facts([*made, own.rename(tmp_path / "10-netplan-eth0.network")], names)
+    mine = facts((ours / "etc/systemd/network").glob("*.net*"), names)
 
-    assert set(theirs) == set(mine) == devices
-    for name in devices:
+    assert set(theirs) == set(mine) == names
+    for name in names:
         for setting in {*theirs[name], *mine[name]}:
             assert theirs[name].get(setting) == mine[name].get(setting), f"{name}: {setting}"
 
@@ -103,8 +108,7 @@ def test_the_address_that_stage_1_has_set_stays_while_netplan_takes_over(tmp_pat
     made.write_text(made.read_text().replace("PermanentMACAddress", "MACAddress"))
     with Namespace() as machine:
         cabled(machine)
-        machine.run(["ip", "link", "set", "eth0", "up"])
-        machine.run(["ip", "address", "add", "10.0.1.1/16", "dev", "eth0"])
+        taken_away = set_up_by_stage_1(machine, tmp_path)
         machine.run(["mkdir", "-p", "/etc/systemd/network", "/run/systemd"])
         machine.run(["mount", "--bind", tree / "etc/systemd/network", "/etc/systemd/network"])
         machine.run(["cp", "--recursive", tree / "run/systemd/network", "/run/systemd/network"])
@@ -117,6 +121,7 @@ def test_the_address_that_stage_1_has_set_stays_while_netplan_takes_over(tmp_pat
         networkd.end()
 
         addresses = machine.run(["ip", "-o", "address", "show", "dev", "eth0"])
+        assert taken_away() == []
     assert " 10.0.1.1/16 " in addresses
     assert " fd00::1/64 " in addresses
     assert log.read_text().count("Configuring static address") < 10

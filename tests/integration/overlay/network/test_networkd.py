@@ -18,7 +18,7 @@ from provisioner.model.resolved import ResolvedInterface
 from provisioner.overlay.folder import write_tree
 from tests.support import netmatrix
 from tests.support.daemon import eventually
-from tests.support.netmatrix import BONDS, INFINIBAND, NICS, VLANS, cabled
+from tests.support.netmatrix import BONDS, INFINIBAND, MODES, NICS, VLANS, cabled, set_up_by_stage_1
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("udevadm")]
 
@@ -60,28 +60,46 @@ def test_networkd_understands_every_line_of_the_whole_matrix(machine: Namespace,
     assert "eth5: found matching network '/etc/systemd/network/10-eth5.network'" in text
 
 
+def test_networkd_understands_every_mode_of_a_bond(machine: Namespace, tmp_path: Path) -> None:
+    networkd, log = start(machine, tmp_path, NICS[0], *MODES)
+    eventually(lambda: "fd00::1/64" in machine.run(["ip", "-o", "address", "show", "dev", "eth0"]))
+    networkd.end()
+
+    text = log.read_text()
+    assert all(f"{each.name}: " in text for each in MODES)
+    assert re.findall(r".*\.(?:network|netdev):\d+:.*", text) == []
+
+
 def test_the_address_that_stage_1_has_set_stays_while_networkd_takes_over(
     machine: Namespace, tmp_path: Path
 ) -> None:
-    machine.run(["ip", "link", "set", "eth0", "up"])
-    machine.run(["ip", "address", "add", "10.0.1.1/16", "dev", "eth0"])
-    machine.run(["ip", "route", "add", "default", "via", "10.0.0.254"])
-    changes = tmp_path / "changes"
-    with changes.open("wb") as output:
-        machine.spawn(["ip", "monitor", "address"], output=output, cwd=tmp_path)
-        machine.run(["ip", "address", "add", "192.0.2.1/32", "dev", "lo"])
-        eventually(lambda: "192.0.2.1" in changes.read_text())
+    taken_away = set_up_by_stage_1(machine, tmp_path)
 
-        networkd, log = start(machine, tmp_path, NICS[0], NICS[5])
-        eventually(lambda: "eth0: State changed: configuring -> configured" in log.read_text())
-        networkd.end()
+    networkd, log = start(machine, tmp_path, NICS[0], NICS[5])
+    eventually(lambda: "eth0: State changed: configuring -> configured" in log.read_text())
+    networkd.end()
 
     assert "default via 10.0.0.254 dev eth0" in machine.run(["ip", "route"])
     assert "default via fd00::fe dev eth0" in machine.run(["ip", "-6", "route"])
-    assert "Deleted" not in changes.read_text()
+    assert taken_away() == []
     # With a broadcast address in its file, version 252 sets the same address 65,535 times and gives up.
     assert log.read_text().count("Configuring static address") < 10
     assert machine.run(["cat", "/sys/class/net/eth0/mtu"]) == "1500\n"
+
+
+def test_a_device_made_of_a_nic_with_the_same_address_is_not_taken_for_it(
+    machine: Namespace, tmp_path: Path
+) -> None:
+    # A bridge stands for the VLANs and bonds that this machine's kernel may not have.
+    machine.run(["ip", "link", "add", "br9", "address", netmatrix.mac(0), "type", "bridge"])
+    networkd, log = start(machine, tmp_path, NICS[0])
+    eventually(lambda: "eth0: State changed: configuring -> configured" in log.read_text())
+    networkd.end()
+
+    command = "SYSTEMD_LOG_LEVEL=debug udevadm test-builtin net_setup_link /sys/class/net/br9 2>&1 || true"
+    assert "br9: found matching network" not in log.read_text()
+    assert "10-eth0.link" not in re.sub(r".*Parsed.*", "", machine.run(["sh", "-c", command]))
+    assert "10.0.1.1" not in machine.run(["ip", "-o", "address", "show", "dev", "br9"])
 
 
 @pytest.mark.parametrize("way", ["rules", "links"])

@@ -16,9 +16,9 @@ from provisioner.model.resolved import ResolvedInterface
 from provisioner.overlay.folder import write_tree
 from tests.support import netmatrix, unpacked
 from tests.support.daemon import eventually
-from tests.support.netmatrix import BONDS, INFINIBAND, NICS, VLANS, cabled
+from tests.support.netmatrix import BONDS, INFINIBAND, MODES, NICS, VLANS, cabled, set_up_by_stage_1
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("dbus-daemon")]
+pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("dbus-daemon", "shellcheck")]
 
 BUS = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -119,25 +119,31 @@ def test_networkmanager_reads_every_connection_of_the_whole_matrix(machine: Name
     assert "peer" not in manager.ask("-t", "-f", "NAME,DEVICE", "connection", "show", "--active")
 
 
+def test_networkmanager_accepts_every_mode_of_a_bond(tmp_path: Path) -> None:
+    nmcli = unpacked.program("usr/bin/nmcli")
+    entries = netmatrix.render(tmp_path, "networkmanager", node=netmatrix.node(NICS[0], *MODES))
+    keyfiles = {path: text for path, text in netmatrix.texts(entries).items() if path.endswith(".nmconnection")}
+
+    assert len(keyfiles) == 1 + len(MODES)
+    for path, text in keyfiles.items():
+        words = [str(nmcli), "--offline", "connection", "modify", "connection.zone", "trusted"]
+        read = run(words, stdin=text.encode(), environment=unpacked.environment())
+        for line in text.split("[bond]")[-1].split("\n\n")[0].splitlines() if "[bond]" in text else []:
+            assert line in read.splitlines(), path
+
+
 def test_the_address_that_stage_1_has_set_stays_while_networkmanager_takes_over(
     machine: Namespace, tmp_path: Path
 ) -> None:
-    machine.run(["ip", "link", "set", "eth0", "up"])
-    machine.run(["ip", "address", "add", "10.0.1.1/16", "dev", "eth0"])
-    machine.run(["ip", "route", "add", "default", "via", "10.0.0.254"])
+    taken_away = set_up_by_stage_1(machine, tmp_path)
     manager = Manager(machine, tmp_path, NICS[0])
-    changes = tmp_path / "changes"
-    with changes.open("wb") as output:
-        machine.spawn(["ip", "monitor", "address"], output=output, cwd=tmp_path)
-        machine.run(["ip", "address", "add", "192.0.2.1/32", "dev", "lo"])
-        eventually(lambda: "192.0.2.1" in changes.read_text())
 
-        machine.run(manager.told_before().split())
-        manager.start()
-        eventually(lambda: "fd00::1/64" in machine.run(["ip", "-o", "address", "show", "dev", "eth0"]))
-        eventually(lambda: "eth0:connected" in manager.ask("-t", "-f", "DEVICE,STATE", "device"))
+    machine.run(manager.told_before().split())
+    manager.start()
+    eventually(lambda: "fd00::1/64" in machine.run(["ip", "-o", "address", "show", "dev", "eth0"]))
+    eventually(lambda: "eth0:connected" in manager.ask("-t", "-f", "DEVICE,STATE", "device"))
 
-    assert "Deleted" not in "".join(line for line in changes.read_text().splitlines() if "10.0.1.1" in line)
+    assert taken_away() == []
     assert manager.ask("-g", "IP4.DNS", "device", "show", "eth0") == "10.0.0.53\n"
     assert "default via fd00::fe dev eth0" in machine.run(["ip", "-6", "route"])
 
