@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from provisioner.cli.confirm import Consent, carry_out, change_options
+from provisioner.cli.files import TEXT, texts_of
 from provisioner.config.paths import Paths
 
 
 @click.command("apply")
-@click.argument("files", nargs=-1, required=True, type=click.File(encoding="utf-8"), metavar="FILE|-...")
+@click.argument("files", nargs=-1, required=True, type=TEXT, metavar="FILE|-...")
 @change_options
 @click.pass_obj
 def command(paths: Paths, files: tuple[Any, ...], consent: Consent) -> None:
@@ -22,4 +23,4 @@ def command(paths: Paths, files: tuple[Any, ...], consent: Consent) -> None:
     """
     from provisioner.operations.apply import documents
 
-    carry_out(paths, documents([(file.name, file.read()) for file in files]), consent)
+    carry_out(paths, documents(texts_of(files)), consent)

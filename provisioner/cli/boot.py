@@ -36,7 +36,7 @@ def show(paths: Paths, node: str, boot: str | None, style: str) -> None:
         return
     record = found.boot
     click.echo(f"{node}: {record.generation} at revision {record.revision[:16]}, boot {record.id}")
-    click.echo(f"started {_moment(found.started)}, {record.state}{': ' + record.reason if record.reason else ''}")
+    output.say(f"started {_moment(found.started)}, {record.state}{': ' + record.reason if record.reason else ''}")
     rows: list[dict[str, Writable]] = [
         {
             "at": f"{step.at} ms",

@@ -15,6 +15,7 @@ from provisioner.errors import ProvisionerError
 from provisioner.operations.change import Applied, Draft, commit
 
 _CHANGES = 2
+_TELLTALE = "password"
 
 
 def carry(drafted: Draft, consent: Consent, *, undoes: int | None = None) -> None:
@@ -55,8 +56,10 @@ def command_line() -> str:
 
 
 def _without_secret(word: str) -> str:
+    """A word without its value, where a password may be anywhere in it: `bmc={username: adm, password: x}`."""
     field, equals, _ = word.partition("=")
-    return f"{field}=..." if equals and "password" in field else word
+    is_secret = _TELLTALE in word.lower() or field.rstrip("+-") == "bmc"
+    return f"{field}=..." if equals and is_secret and not word.startswith("--message=") else word
 
 
 def _show_plan(drafted: Draft, style: str) -> None:
@@ -66,12 +69,13 @@ def _show_plan(drafted: Draft, style: str) -> None:
     if style == "table":
         write_differences(drafted.differences, drafted.files)
     write_plan(boot_plan(drafted.paths, drafted.catalogue, drafted), style)
-    click.get_current_context().exit(_CHANGES if drafted.differences else 0)
+    # Without files to write nobody comes here.
+    click.get_current_context().exit(_CHANGES)
 
 
 def _tell(drafted: Draft, applied: Applied, style: str) -> None:
     if style == "table":
-        click.echo("\n".join(f"wrote {file}" for file in applied.files))
+        output.say("\n".join(f"wrote {file}" for file in applied.files))
         if applied.commit:
             click.echo(f"committed {applied.commit}")
         click.echo(f"undo with: prov undo {applied.number}")

@@ -26,7 +26,7 @@ _FIELDS = {
     "bmc_user": "bmc.username",
 }
 _INTERFACE_FIELDS = ("network", "mac", "ip", "ip6", "mtu", "gateway")
-_RUNTIME = "Kept for a later version: the agent does not fetch them yet."
+_RUNTIME = "Kept up to date on the running node by the agent."
 
 
 def layer_options(function: F) -> F:

@@ -17,18 +17,18 @@ from provisioner.errors import ConfigError, Problem
 @format_option
 @click.pass_context
 def command(context: click.Context, style: str) -> None:
-    """Check everything that is written, and name every mistake.
+    """Check everything that is written, render the overlays of every node, and name every mistake.
 
     Mistakes go to standard error as file:line:column, with a hint (as data to standard output with --format); the
     exit status is 1 then. No file of the site is changed.
     """
     from provisioner.image.store import catalogue
-    from provisioner.operations.check import check
+    from provisioner.operations.strict import check_strictly
     from provisioner.registry.revision import short
 
     paths: Paths = context.obj
     try:
-        checked = check(paths, catalogue(paths))
+        checked = check_strictly(paths, catalogue(paths))
     except ConfigError as error:
         _tell(error.problems, style)
         context.exit(error.exit_code)

@@ -88,6 +88,46 @@ def bare_fields(_: Paths, incomplete: str) -> Iterable[str]:
     return _paths(incomplete)
 
 
+@_silent
+def columns(_: Paths, incomplete: str) -> Iterable[str]:
+    """Fields to show, with commas between them."""
+    before, comma, last = incomplete.rpartition(",")
+    return (f"{before}{comma}{path}" for path in _shown_paths(last))
+
+
+@_silent
+def filters(_: Paths, incomplete: str) -> Iterable[str]:
+    """The field that a filter begins with."""
+    sign = "!" if incomplete.startswith("!") else ""
+    return (sign + path for path in _shown_paths(incomplete.removeprefix("!")))
+
+
+@_silent
+def changes(paths: Paths, incomplete: str) -> Iterable[str]:
+    """Changes of the history, the newest first."""
+    from provisioner.registry.history import changes as newest_changes
+
+    found = (str(change.id) for change in newest_changes(paths, limit=MOST))
+    return (each for each in found if each.startswith(incomplete))
+
+
+@_silent
+def revisions(paths: Paths, incomplete: str) -> Iterable[str]:
+    """Kept revisions, the newest first."""
+    from provisioner.registry.revision import short
+
+    kept = (paths.objects.parent / "revisions").glob(f"{incomplete}*.json")
+    newest = sorted(kept, key=lambda place: place.stat().st_mtime, reverse=True)
+    return (short(place.stem) for place in newest if place.stem.startswith(incomplete))
+
+
+def _shown_paths(incomplete: str) -> list[str]:
+    """What a filter or a list may name: what is written of a node, and what follows from that."""
+    from provisioner.operations.record import ROOTS
+
+    return sorted({*_paths(incomplete), *(root for root in ROOTS if root.startswith(incomplete))})
+
+
 def _paths(incomplete: str) -> list[str]:
     """Dotted paths that begin with what is typed; names that people choose are taken from it."""
     from provisioner.model.written import NodeEntry
@@ -124,4 +164,6 @@ def _groups(paths: Paths) -> Iterable[str]:
 
 
 def _folders(parent: Path) -> list[str]:
+    if not parent.is_dir():
+        return []
     return sorted(each.name for each in parent.iterdir() if each.is_dir() and not each.name.startswith("."))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import click
-
-from provisioner.cli.output import cell
+from provisioner.cli.output import cell, printable, say
 from provisioner.operations.difference import Difference, FieldChange, Kind, Spread
 
 _VERBS = {Kind.NEW: "add", Kind.CHANGED: "change", Kind.RENAMED: "rename", Kind.DELETED: "delete"}
@@ -15,12 +13,13 @@ _VERBS = {Kind.NEW: "add", Kind.CHANGED: "change", Kind.RENAMED: "rename", Kind.
 def write_differences(found: Sequence[Difference], files: Collection[str]) -> None:
     """Print what a change does, and where only the text of files becomes another one, these."""
     if not found:
-        click.echo(f"no value changes; written anew: {' '.join(sorted(files))}")
+        say(f"no value changes; written anew: {' '.join(sorted(files))}")
     for each in found:
-        click.echo(_title(each))
-        width = max((len(field.path) for field in each.changes), default=0)
-        for field in each.changes:
-            click.echo(f"  {field.path.ljust(width)}  {_shown(field, is_new=each.kind is Kind.NEW)}".rstrip())
+        say(_title(each))
+        paths = [printable(field.path) for field in each.changes]
+        width = max(map(len, paths), default=0)
+        for path, field in zip(paths, each.changes, strict=True):
+            say(f"  {path.ljust(width)}  {_shown(field, is_new=each.kind is Kind.NEW)}".rstrip())
 
 
 def question(found: Sequence[Difference], files: Collection[str]) -> str:

@@ -15,6 +15,8 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ProvisionerError
 from provisioner.image.store import catalogue
 from provisioner.operations.change import Draft, Plan, draft
+from provisioner.operations.received import text_of
+from provisioner.registry.editing import OvertakenError
 from provisioner.registry.view import SiteView
 
 # Lines of ours at the top of the file; people have no reason to begin a comment like this.
@@ -28,19 +30,20 @@ def edit_entries(
     paths: Paths,
     choose: Callable[[SiteView], Names],
     read: Callable[[SiteView, Names], str],
-    plan: Callable[[Names, str], Plan],
+    plan: Callable[[Names, str, str], Plan],
     consent: Consent,
 ) -> None:
     """Have entries edited, and carry out what was saved.
 
-    `choose` says which, `read` gives their text, `plan` makes a change of the edited text. Raises ProvisionerError
-    when the editor fails or a mistake is left in the text, and names the file that holds it then.
+    `choose` says which, `read` gives their text, `plan` makes a change of the edited text and the one before.
+    Raises ProvisionerError when the editor fails or a mistake is left in the text, and names the file that holds
+    it then.
     """
     view = SiteView.of(paths)
     names = choose(view)
     text = read(view, names)
     with _kept_on_error(text) as file:
-        drafted = _edited(file, text, lambda edited: draft(paths, catalogue(paths), plan(names, edited)))
+        drafted = _edited(file, text, lambda edited: draft(paths, catalogue(paths), plan(names, edited, text)))
         if drafted is None:
             click.echo("nothing to change")
         else:
@@ -48,53 +51,71 @@ def edit_entries(
 
 
 def _edited(file: Path, text: str, work_out: Callable[[str], Draft]) -> Draft | None:
-    """What was saved, worked out; None when nothing was changed. Asks again while there are mistakes."""
-    complaint = ""
+    """What was saved, worked out; None when nothing was changed, or all was taken out.
+
+    Asks again while there are mistakes.
+    """
+    last = text
     while True:
-        before = _with_complaint(complaint, _without_complaint(file.read_text()))
-        file.write_text(before)
         click.edit(filename=str(file))
-        after = file.read_text()
-        edited = _without_complaint(after)
-        if edited == text:
+        edited = _saved(file)
+        if edited == text or not edited.strip():
             return None
         try:
+            text_of("the edited text", _bytes(edited))
             return work_out(edited)
+        except OvertakenError:
+            # No other text would mend that: it is about what somebody else wrote.
+            raise
         except ProvisionerError as error:
             # Whoever leaves the editor without another try has given up.
-            if complaint and after == before:
+            if edited == last:
                 raise
-            hint = [f"    hint: {error.hint}"] if error.hint else []
-            complaint = "\n".join([error.message, *hint, _BELOW])
+            last = edited
+            file.write_bytes(_bytes(_complaint(error) + edited))
 
 
 @contextmanager
 def _kept_on_error(text: str) -> Iterator[Path]:
     """A file for the editor, for nobody else's eyes. It goes when all is well, and stays for whoever needs it."""
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="prov-edit-", suffix=".yaml", delete=False, encoding="utf-8"
-    ) as stream:
-        stream.write(text)
+    with tempfile.NamedTemporaryFile("wb", prefix="prov-edit-", suffix=".yaml", delete=False) as stream:
+        stream.write(_bytes(text))
     file = Path(stream.name)
     try:
         yield file
     except (ProvisionerError, click.ClickException) as error:
-        if _without_complaint(file.read_text()) == text:
-            file.unlink()
+        if not file.exists() or _saved(file) in {text, ""}:
+            file.unlink(missing_ok=True)
             raise
         hint = error.hint if isinstance(error, ProvisionerError) else None
         raise ProvisionerError(f"{error.message}\nwhat you wrote is in {file}", hint=hint) from None
     except BaseException:
         # A no, an interrupt, or a plan that was only looked at.
-        click.echo(f"what you wrote is in {file}", err=True)
+        if file.exists():
+            click.echo(f"what you wrote is in {file}", err=True)
         raise
     else:
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
-def _with_complaint(complaint: str, text: str) -> str:
-    return "".join(f"{_MARK}{line}\n" for line in complaint.splitlines()) + text
-
-
-def _without_complaint(text: str) -> str:
+def _saved(file: Path) -> str:
+    """What the editor left, without our lines. ProvisionerError when it left no file."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        message = "the editor removed the file that it was given; nothing is written"
+        raise ProvisionerError(
+            message, hint="save the file to change something, leave it as it is to cancel"
+        ) from None
+    text = content.decode(errors="surrogateescape").replace("\r\n", "\n")
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(_MARK))
+
+
+def _bytes(text: str) -> bytes:
+    # What is not UTF-8 goes back into the editor as it came.
+    return text.encode(errors="surrogateescape")
+
+
+def _complaint(error: ProvisionerError) -> str:
+    hint = [f"    hint: {error.hint}"] if error.hint else []
+    return "".join(f"{_MARK}{line}\n" for line in [*error.message.splitlines(), *hint, _BELOW])

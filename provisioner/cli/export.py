@@ -9,6 +9,8 @@ from typing import TypeVar
 import click
 
 from provisioner.cli import complete
+from provisioner.cli.files import STANDARD, write_output
+from provisioner.cli.output import say
 from provisioner.config.paths import Paths
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -26,13 +28,19 @@ def _selection(function: F) -> F:
     """Add what every kind has: NODESET, `--where` and `--output`."""
     options = (
         click.argument("nodeset", required=False, shell_complete=complete.nodeset),
-        click.option("--where", multiple=True, metavar="FILTER", help="Only nodes like this: image=rocky-9."),
+        click.option(
+            "--where",
+            multiple=True,
+            metavar="FILTER",
+            shell_complete=complete.filters,
+            help="Only nodes like this: image=rocky-9.",
+        ),
         click.option(
             "-o",
             "--output",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
             metavar="FILE",
-            help="Write this file, whole or not at all.",
+            help="Write this file, whole or not at all; - is standard output.",
         ),
     )
     for option in reversed(options):
@@ -144,7 +152,6 @@ def powerman(paths: Paths, nodeset: str | None, where: tuple[str, ...], output: 
 
 def _export(paths: Paths, kind: str, selection: tuple[str | None, tuple[str, ...]], output: Path | None) -> None:
     from provisioner.exchange.export import EXPORTERS, inventory_of
-    from provisioner.host.files import write_atomically
     from provisioner.operations.select import select
     from provisioner.registry.compiler import current
 
@@ -153,11 +160,8 @@ def _export(paths: Paths, kind: str, selection: tuple[str | None, tuple[str, ...
         names = None if nodeset is None and not where else select(published, nodeset, where)
         exported = EXPORTERS[kind](inventory_of(published, names))
     for sentence in exported.left_out:
-        click.echo(f"left out: {sentence}", err=True)
-    if output is None:
-        click.echo(exported.text, nl=False)
-    else:
-        write_atomically(output, exported.text.encode())
+        say(f"left out: {sentence}", err=True)
+    write_output(output or STANDARD, exported.text.encode())
 
 
 def _upcall(paths: Paths, group: str | None, node: str | None, *, every: bool) -> str:

@@ -9,6 +9,7 @@ import click
 from provisioner.cli import complete, output
 from provisioner.cli.changes import assignment_argument, assignments_of, layer_options
 from provisioner.cli.confirm import Consent, carry_out, change_options
+from provisioner.cli.files import TEXT, texts_of
 from provisioner.cli.verbs import Verbs
 from provisioner.config.paths import Paths
 
@@ -157,11 +158,11 @@ def export(paths: Paths, names: tuple[str, ...]) -> None:
 
 
 @command.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=TEXT)
 @change_options
 @click.pass_obj
 def import_(paths: Paths, file: Any, consent: Consent) -> None:
     """Add and change groups as a document says, as prov group export prints it; - reads it from a pipe."""
     from provisioner.operations.apply import documents
 
-    carry_out(paths, documents([(file.name, file.read())], only="groups"), consent)
+    carry_out(paths, documents(texts_of([file]), only="groups"), consent)

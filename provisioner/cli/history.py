@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
 from provisioner.cli import complete, output
 from provisioner.config.emit import Writable
 from provisioner.config.paths import Paths
+from provisioner.errors import ProvisionerError
 
 _COLUMNS = ("id", "time", "who", "lines", "files", "what")
 _LONGEST = 3
@@ -28,13 +32,16 @@ def command(context: click.Context, limit: int, node: str | None, file: str | No
         return
     from provisioner.operations.history import changes
 
-    found = changes(context.obj, limit=limit, node=node, file=file)
-    records = [each.record() for each in found]
+    file = file and _below(context.obj, file)
+    records = [each.record() for each in changes(context.obj, limit=limit, node=node, file=file)]
+    if style == "table" and file and not records:
+        output.say(f"no change touched {file}")
+        return
     output.write_rows([_row(record) for record in records] if style == "table" else records, style, _COLUMNS)
 
 
 @command.command("show")
-@click.argument("number", metavar="ID", type=click.IntRange(min=1))
+@click.argument("number", metavar="ID", type=click.IntRange(min=1), shell_complete=complete.changes)
 @output.format_option
 @click.pass_obj
 def show(paths: Paths, number: int, style: str) -> None:
@@ -50,7 +57,22 @@ def show(paths: Paths, number: int, style: str) -> None:
     output.lines((name, value) for name, value in shown.items() if value not in (None, "", []))
     for each in diffs:
         text = each.diff or f"(what it did to {each.path} is not kept as text)\n"
-        click.echo(f"\n{text}", nl=False)
+        # A terminal must not obey it; `patch` wants every byte.
+        shown_text = output.printable(text, keep="\n\t") if sys.stdout.isatty() else text
+        click.echo(f"\n{shown_text}", nl=False)
+
+
+def _below(paths: Paths, file: str) -> str:
+    """The path of a file below the site, however it is given: `./nodes.d/a.yaml`, or absolute."""
+    places = (paths.site, Path(os.path.realpath(paths.site)))
+    given = Path(os.path.normpath(file))
+    if not given.is_absolute():
+        return str(given)
+    for place in places:
+        if given.is_relative_to(place):
+            return str(given.relative_to(place))
+    hint = "give its path below the site, such as nodes.d/rack1.yaml"
+    raise ProvisionerError(f"{file} is not in the site {paths.site}", hint=hint)
 
 
 def _row(record: Mapping[str, Writable]) -> dict[str, Writable]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from provisioner.cli.output import format_option, warn_of_unserved, write_record, write_rows
+from provisioner.cli import complete
+from provisioner.cli.output import format_option, say, warn_of_unserved, write_record, write_rows
 from provisioner.config.paths import Paths
 
 
@@ -74,7 +75,7 @@ def list_(paths: Paths, *, style: str) -> None:
 
 
 @command.command("show")
-@click.argument("image")
+@click.argument("image", shell_complete=complete.images)
 @click.option("--packages", is_flag=True, help="List its packages.")
 @click.option("--units", is_flag=True, help="List its systemd units, and what starts them.")
 @click.option("--users", is_flag=True, help="List its users.")
@@ -119,7 +120,7 @@ def _report(found: dict[str, Any], *, is_new: bool, style: str) -> None:
         write_record({**found, "new": is_new}, style)
         return
     for warning in found["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     verdict = "is made and current" if is_new else "is current and already the same: nothing new was made"
     click.echo(f"{found['name']} {verdict}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from provisioner.cli.confirm import Consent, carry_out, change_options
+from provisioner.cli.output import say
 from provisioner.config.paths import Paths
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -38,7 +39,7 @@ def warewulf(
     What cannot be carried over is named on standard error, with its place, the reason and what to do.
     """
     from provisioner.exchange.warewulf.importer import import_warewulf
-    from provisioner.exchange.warewulf.merge import merged_into
+    from provisioner.exchange.warewulf.merge import demand_images, merged_into
 
     texts = nodes_conf.read_bytes(), warewulf_conf.read_bytes() if warewulf_conf else None
     if output is not None:
@@ -46,11 +47,14 @@ def warewulf(
         _say(imported.report, len(imported.groups), len(imported.nodes))
         _write(imported.files, output)
         return
+    from provisioner.image.store import catalogue
+    from provisioner.registry.collect import own_overlays
     from provisioner.registry.compiler import current
 
     with current(paths) as published:
-        imported = import_warewulf(*texts, site=published.site())
+        imported = import_warewulf(*texts, site=published.site(), overlays=own_overlays(paths))
     _say(imported.report, len(imported.groups), len(imported.nodes))
+    demand_images(imported, catalogue(paths))
     carry_out(paths, lambda view: merged_into(view, imported), consent)
 
 
@@ -69,4 +73,4 @@ def _write(files: Mapping[str, str], folder: Path) -> None:
 
 def _say(report: Iterable[object], groups: int, nodes: int) -> None:
     remarks = [str(remark) for remark in report]
-    click.echo("\n".join([*remarks, f"read: {groups} groups, {nodes} nodes, {len(remarks)} remarks"]), err=True)
+    say("\n".join([*remarks, f"read: {groups} groups, {nodes} nodes, {len(remarks)} remarks"]), err=True)

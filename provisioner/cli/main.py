@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from provisioner import __version__
+from provisioner.cli.output import say
 from provisioner.cli.verbs import COMPLETE, WORDS
 from provisioner.config.paths import ROOT_VARIABLE, Paths
 from provisioner.errors import ProvisionerError
@@ -31,7 +32,7 @@ COMMANDS = {
     "import": ("import_", "Take over nodes from another system."),
     "export": ("export", "Write node lists for other programs."),
     "image": ("image", "Build, import, list and show images."),
-    "overlay": ("overlay", "List, show and render overlays."),
+    "overlay": ("overlay", "List, show, change and render overlays."),
     "serve": ("serve", "Run the daemon."),
     "status": ("status", "Show what every node does and runs."),
     "boot": ("boot", "Show how nodes booted, step by step."),
@@ -109,9 +110,9 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def _fail(message: str, hint: str | None, status: int) -> NoReturn:
-    click.echo(f"prov: {message}", err=True)
+    say(f"prov: {message}", err=True)
     if hint:
-        click.echo(f"    hint: {hint}", err=True)
+        say(f"    hint: {hint}", err=True)
     sys.exit(status)
 
 

@@ -9,6 +9,7 @@ import click
 from provisioner.cli import complete, output
 from provisioner.cli.changes import assignment_argument, assignments_of, interface_options, layer_options
 from provisioner.cli.confirm import Consent, carry_out, change_options
+from provisioner.cli.files import TEXT, texts_of
 from provisioner.cli.verbs import Verbs
 from provisioner.config.paths import Paths
 
@@ -19,6 +20,7 @@ _where = click.option(
     "--where",
     multiple=True,
     metavar="FILTER",
+    shell_complete=complete.filters,
     help="Of these nodes those that pass: image=rocky-9, tags.rack~r?, !interfaces.*.mac. Repeat to narrow.",
 )
 
@@ -111,8 +113,11 @@ def rename(paths: Paths, old: str, new: str, consent: Consent) -> None:
     Addresses that count (10.0.1.1+) follow the number in the name; what becomes of them is shown first.
     """
     from provisioner.operations import nodes
+    from provisioner.operations.select import members_of
+    from provisioner.registry.compiler import current
 
-    plan, renamed = nodes.rename(old, new)
+    with current(paths) as published:
+        plan, renamed = nodes.rename(old, new, members_of(published))
     carry_out(paths, plan, consent, renamed=renamed)
 
 
@@ -122,7 +127,10 @@ def rename(paths: Paths, old: str, new: str, consent: Consent) -> None:
 @change_options
 @click.pass_obj
 def copy(paths: Paths, source: str, nodeset: str, consent: Consent) -> None:
-    """Add nodes like another one, but for MACs, addresses and what else tells the machine."""
+    """Add nodes like another one, but for MACs, addresses and what else tells the machine.
+
+    Addresses that count (10.0.1.1+) are kept: they give every node one of its own.
+    """
     from provisioner.operations import nodes
 
     carry_out(paths, nodes.copy(source, nodeset), consent)
@@ -131,7 +139,12 @@ def copy(paths: Paths, source: str, nodeset: str, consent: Consent) -> None:
 @command.command("list")
 @click.argument("nodeset", required=False, shell_complete=complete.nodeset)
 @_where
-@click.option("--fields", metavar="FIELD,...", help="Show these: name,image,tags.rack,interfaces.eth0.mac.")
+@click.option(
+    "--fields",
+    metavar="FIELD,...",
+    shell_complete=complete.columns,
+    help="Show these: name,image,tags.rack,interfaces.eth0.mac.",
+)
 @output.format_option
 @click.pass_obj
 def list_(paths: Paths, nodeset: str | None, where: tuple[str, ...], fields: str | None, style: str) -> None:
@@ -216,14 +229,14 @@ def export(paths: Paths, *, nodeset: str | None, where: tuple[str, ...], resolve
 
 
 @command.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=TEXT)
 @change_options
 @click.pass_obj
 def import_(paths: Paths, file: Any, consent: Consent) -> None:
     """Add and change nodes as a document says, as prov node export prints it; - reads it from a pipe."""
     from provisioner.operations.apply import documents
 
-    carry_out(paths, documents([(file.name, file.read())], only="nodes"), consent)
+    carry_out(paths, documents(texts_of([file]), only="nodes"), consent)
 
 
 def _listed(fields: str | None) -> tuple[str, ...]:

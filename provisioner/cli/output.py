@@ -50,8 +50,24 @@ def write_data(data: Writable, style: str) -> None:
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def printable(text: str, *, keep: str = "") -> str:
+    r"""A text for people, without what would move a cursor or hide words: `\x1b` and `\n` in place of these.
+
+    Characters in `keep` stay. Data for programs is never changed like this.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in keep else _escaped(each) for each in text)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines for people; tabs and ends of lines stay what they are."""
+    click.echo(printable(text, keep="\n\t"), err=err)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: drawn on a terminal, aligned plain text into a pipe and where drawing would take long."""
+    rows = [list(map(printable, row)) for row in rows]
     if sys.stdout.isatty() and len(rows) <= _DRAWN:
         _draw(columns, rows)
         return
@@ -62,7 +78,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def lines(pairs: Iterable[tuple[str, Writable]]) -> None:
     """Print names and values, the values aligned."""
-    shown = [(name, cell(value)) for name, value in pairs]
+    shown = [(printable(name), cell(value)) for name, value in pairs]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         click.echo(f"{name.ljust(width)}  {value}".rstrip())
@@ -71,13 +87,13 @@ def lines(pairs: Iterable[tuple[str, Writable]]) -> None:
 def warn_of_unserved(done: str, reason: str) -> None:
     """Say on standard error that what was done (`written`, `made`) is not served, if there is a reason."""
     if reason:
-        click.echo(f"warning: {done}, but not served: {reason}", err=True)
+        say(f"warning: {done}, but not served: {reason}", err=True)
 
 
 def problems(found: Iterable[Problem]) -> None:
     """Print problems to standard error, in the form that editors jump to."""
     for problem in found:
-        click.echo(str(problem), err=True)
+        say(str(problem), err=True)
 
 
 def warn_of_problems(count: int) -> None:
@@ -91,12 +107,16 @@ def cell(value: Writable) -> str:
     if value is None:
         return "-"
     if isinstance(value, str):
-        return value or "-"
+        return printable(value) or "-"
     if isinstance(value, Mapping):
-        return " ".join(f"{name}={cell(each)}" for name, each in value.items()) or "-"
+        return " ".join(f"{printable(name)}={cell(each)}" for name, each in value.items()) or "-"
     if isinstance(value, Sequence):
         return " ".join(map(cell, value)) or "-"
     return str(value)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

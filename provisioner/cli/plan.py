@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from provisioner.cli import complete
 from provisioner.cli.confirm import Consent, carry_out
+from provisioner.cli.files import TEXT, texts_of
 from provisioner.cli.output import format_option
 from provisioner.config.paths import Paths
 
@@ -17,12 +19,15 @@ _CHANGES = 2
 @click.option(
     *("-f", "--file", "files"),
     multiple=True,
-    type=click.File(encoding="utf-8"),
+    type=TEXT,
     metavar="FILE|-",
     help="What prov apply would take; may be given again.",
 )
 @click.option(
-    "--since", metavar="REVISION", help="From this revision to what is written now; its start is enough."
+    "--since",
+    metavar="REVISION",
+    shell_complete=complete.revisions,
+    help="From this revision to what is written now; its start is enough.",
 )
 @format_option
 @click.pass_context
@@ -31,7 +36,8 @@ def command(context: click.Context, files: tuple[Any, ...], since: str | None, s
 
     Compared are the image, the boot script, the kernel line, the files of overlays, and the answers of DHCP and
     DNS. Nodes with the same difference stand together; {name}, {ip} and the like stand for what only one node
-    has. The exit status is 2 when something changes.
+    has. The exit status is 2 when a boot changes or a field of a node does, and with -f when a file would be
+    written.
     """
     paths: Paths = context.obj
     if bool(files) == (since is not None):
@@ -39,13 +45,12 @@ def command(context: click.Context, files: tuple[Any, ...], since: str | None, s
     if since is None:
         from provisioner.operations.apply import documents
 
-        texts = [(file.name, file.read()) for file in files]
-        carry_out(paths, documents(texts), Consent(plan=True, style=style))
+        carry_out(paths, documents(texts_of(files)), Consent(plan=True, style=style))
         return
     from provisioner.cli.bootplan import write_plan
     from provisioner.image.store import catalogue
     from provisioner.operations.bootplan import plan_since
 
     found = plan_since(paths, catalogue(paths), since)
-    write_plan(found, style)
-    context.exit(_CHANGES if found.groups else 0)
+    write_plan(found, style, is_alone=True)
+    context.exit(_CHANGES if found.groups or found.differences else 0)

@@ -16,7 +16,13 @@ FIRMWARE = ("bios", "uefi", "uefi-http", "arm64", "arm64-http", "ipxe")
 
 @click.command("simulate")
 @click.argument("nodeset", required=False, shell_complete=complete.nodeset)
-@click.option("--where", multiple=True, metavar="FILTER", help="Of these nodes those that pass: image=rocky-9.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="FILTER",
+    shell_complete=complete.filters,
+    help="Of these nodes those that pass: image=rocky-9.",
+)
 @click.option(
     "--firmware",
     multiple=True,
@@ -50,7 +56,7 @@ def command(
     record = found.record()
     if style == "table":
         for outcome in record["outcomes"]:
-            click.echo("\n".join(_shown(outcome, steps=steps or len(found.outcomes) == outcome["count"] == 1)))
+            output.say("\n".join(_shown(outcome, steps=steps or len(found.outcomes) == outcome["count"] == 1)))
     else:
         output.write_data(record, style)
     context.exit(1 if found.has_problems else 0)

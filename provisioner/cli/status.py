@@ -31,7 +31,7 @@ def command(paths: Paths, style: str) -> None:
 def _table(status: SiteStatus) -> None:
     daemon = status.daemon
     if status.daemon_fault:
-        click.echo(f"{status.daemon_fault}. This is what it last saw.", err=True)
+        output.say(f"{status.daemon_fault}. This is what it last saw.", err=True)
     elif daemon is None:
         click.echo("The daemon does not run: this is what it last saw. Start it with: prov serve", err=True)
     else:
@@ -39,11 +39,11 @@ def _table(status: SiteStatus) -> None:
         problems = daemon["problems"]
         if problems:
             click.echo(f"{len(problems)} mistakes in what is written; the last good revision stays served:")
-            click.echo("\n".join(problems))
+            output.say("\n".join(problems))
     rows = [_row(node) for node in status.nodes]
     output.write_rows(rows, "table", _COLUMNS)
     for line in _alarm_lines(status)[:8]:
-        click.echo(line)
+        output.say(output.printable(line))
 
 
 def _alarm_lines(status: SiteStatus) -> list[str]:

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import click
 
+from provisioner.cli import complete
 from provisioner.cli.confirm import Consent, carry_out, change_options
+from provisioner.cli.output import printable, say
 from provisioner.config.paths import Paths
 
 
 @click.command("undo")
-@click.argument("number", metavar="[ID]", type=click.IntRange(min=1), required=False)
+@click.argument(
+    "number", metavar="[ID]", type=click.IntRange(min=1), required=False, shell_complete=complete.changes
+)
 @change_options
 @click.pass_obj
 def command(paths: Paths, number: int | None, consent: Consent) -> None:
@@ -24,6 +28,6 @@ def command(paths: Paths, number: int | None, consent: Consent) -> None:
     change = to_undo(paths, number)
     what = change.command or change.message
     if consent.style == "table":
-        click.echo(f"change {change.id} by {change.who}: {what}")
+        say(printable(f"change {change.id} by {change.who}: {what}"))
     message = consent.message or f"undoes change {change.id}: {what}"
     carry_out(paths, undo(paths, change), replace(consent, message=message), undoes=change.id)

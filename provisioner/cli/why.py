@@ -27,7 +27,7 @@ def command(paths: Paths, node: str, field: str, style: str) -> None:
 
     chains = [chain.record() for chain in why(paths, catalogue(paths), node, field)]
     if style == "table":
-        click.echo("\n".join(line for chain in chains for line in _shown(chain)))
+        output.say("\n".join(output.printable(line) for chain in chains for line in _shown(chain)))
     else:
         output.write_data({"name": node, "fields": chains}, style)
 

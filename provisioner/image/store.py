@@ -22,7 +22,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from provisioner.config.paths import Paths
-from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError
+from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError, UnavailableError
 from provisioner.host.files import digest_of, sync_directory, write_atomically
 from provisioner.image import scratch
 from provisioner.model.catalogue import Catalogue
@@ -100,7 +100,19 @@ def publish(paths: Paths, generation: Generation) -> Generation:
 
 
 def catalogue(paths: Paths) -> Catalogue:
-    """All images, their generations and current numbers. IntegrityError for a record that cannot be read."""
+    """All images, their generations and current numbers.
+
+    Raises IntegrityError for a record that is none, and UnavailableError when this user may not look.
+    """
+    try:
+        return _catalogue(paths)
+    except PermissionError as error:
+        message = f"the images below {paths.images} cannot be looked at: {error.strerror}: {error.filename}"
+        hint = f"run prov as root or as a member of the group that owns {paths.state}"
+        raise UnavailableError(message, hint=hint) from None
+
+
+def _catalogue(paths: Paths) -> Catalogue:
     generations: dict[str, dict[int, Generation]] = {}
     current: dict[str, int] = {}
     for folder in sorted((paths.images / "images").glob("*/")):

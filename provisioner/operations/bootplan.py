@@ -17,8 +17,10 @@ from provisioner.model.catalogue import Catalogue
 from provisioner.model.nodeset import fold
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
+from provisioner.operations.bystanders import differing
 from provisioner.operations.change import Draft
 from provisioner.operations.comparison import Change, Comparison
+from provisioner.operations.difference import Difference, node_differences
 from provisioner.operations.likeness import Likeness
 from provisioner.operations.revisions import kept_revision
 from provisioner.operations.side import Side
@@ -31,7 +33,7 @@ from provisioner.registry.collect import collect
 from provisioner.registry.compiler import obtain
 from provisioner.registry.images import image_problems
 from provisioner.registry.revision import Revision
-from provisioner.registry.store import read_snapshot
+from provisioner.registry.store import open_revision
 from provisioner.render.environment import Renderer
 from provisioner.render.limit import limited
 
@@ -64,15 +66,21 @@ class NodeChanges:
 
 @dataclass(frozen=True, slots=True)
 class BootPlan:
-    """What boots do differently from one revision to another; no groups where they do not."""
+    """What boots do differently from one revision to another; no groups where they do not.
+
+    `differences` are the fields that become others, whether a boot reads them or not.
+    """
 
     before: str
     after: str
     groups: tuple[NodeChanges, ...]
+    differences: tuple[Difference, ...] = ()
 
     def record(self) -> dict[str, Writable]:
         """Plain data for programs."""
-        return {"before": self.before, "after": self.after, "groups": [each.record() for each in self.groups]}
+        groups = [each.record() for each in self.groups]
+        differences = [each.record() for each in self.differences]
+        return {"before": self.before, "after": self.after, "groups": groups, "differences": differences}
 
 
 def boot_plan(paths: Paths, catalogue: Catalogue, draft: Draft) -> BootPlan:
@@ -84,7 +92,7 @@ def boot_plan(paths: Paths, catalogue: Catalogue, draft: Draft) -> BootPlan:
     after = Snapshot.build(draft.after.revision, draft.after.site or before.site, kept)
     # A draft changes site files only: overlays and templates are the same before and after.
     files = WrittenFiles(draft.view.collected)
-    return compare(before, after, (files, files), catalogue)
+    return replace(compare(before, after, (files, files), catalogue), differences=draft.differences)
 
 
 def plan_since(paths: Paths, catalogue: Catalogue, revision: str) -> BootPlan:
@@ -94,13 +102,14 @@ def plan_since(paths: Paths, catalogue: Catalogue, revision: str) -> BootPlan:
     """
     old = kept_revision(paths, revision)
     files = collect(paths)
-    with obtain(paths, files) as published:
+    with obtain(paths, files) as published, open_revision(paths, old) as base:
         problems = (*published.problems(), *image_problems(published, catalogue))
         if problems:
             raise ConfigError(problems)
-        after = published.snapshot()
+        before, after = base.snapshot(), published.snapshot()
+        differences = node_differences(base, published, _changed(before, after), {})
     both = Revision.open(paths, old), WrittenFiles(files)
-    return compare(read_snapshot(paths, old), after, both, catalogue)
+    return replace(compare(before, after, both, catalogue), differences=differences)
 
 
 def compare(before: Snapshot, after: Snapshot, files: tuple[Files, Files], catalogue: Catalogue) -> BootPlan:
@@ -150,9 +159,16 @@ def _unified(before: Snapshot, after: Snapshot) -> tuple[Snapshot, tuple[object,
     return unified, (first, first if equal else object())
 
 
+def _changed(before: Snapshot, after: Snapshot) -> set[str]:
+    """The nodes that come, go, or have other fields."""
+    both = before.nodes.keys() & after.nodes.keys()
+    return (before.nodes.keys() ^ after.nodes.keys()) | {
+        name for name in both if differing(before.nodes[name], after.nodes[name])
+    }
+
+
 def _same(old: ResolvedNode | None, new: ResolvedNode) -> ResolvedNode:
     """The old one if only the places differ that values come from."""
     if old is None or old is new:
         return new
-    fields = (field for field in ResolvedNode.model_fields if field != "provenance")
-    return old if all(getattr(old, field) == getattr(new, field) for field in fields) else new
+    return new if differing(old, new) else old

@@ -34,6 +34,7 @@ from provisioner.registry.collect import FileKind, SourceFile, collect
 from provisioner.registry.compiler import Compilation, compile_files, obtain, prune, publish
 from provisioner.registry.history import changes
 from provisioner.registry.images import image_problems
+from provisioner.registry.pending import with_other_names
 from provisioner.registry.published import Published
 from provisioner.registry.record import About
 from provisioner.registry.revision import describe, keep
@@ -129,6 +130,8 @@ def commit(
         revision, uncommitted = _committed(paths, written, about) if git and written else ("", None)
     # These are for later looks and plans: a user who may write site files only has made the change all the same.
     with suppress(OSError, sqlite3.Error):
+        # Before the first change of a site nobody has kept anything, and plans look back to there too.
+        keep(paths, current.view.collected)
         keep(paths, _collected(current.view, current.files))
         publish(paths, current.after)
         prune(paths)
@@ -147,7 +150,8 @@ def _drafted(
     paths: Paths, catalogue: Catalogue, plan: Plan, renamed: Mapping[str, str], files: Mapping[str, SourceFile]
 ) -> Draft:
     view = SiteView(files, obtain(paths, files))
-    changed = {path: text for path, text in plan(view).items() if view.text(path) != text}
+    planned = {path: text for path, text in plan(view).items() if view.text(path) != text}
+    changed = with_other_names(paths, planned)
     if SITE_FILE not in {*view.files, *changed}:
         # A wrong --root, most likely: nobody wants nodes there.
         raise ConfigError(view.published.problems())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from provisioner.errors import ProvisionerError
 from provisioner.model.resolved import ResolvedNode
 from provisioner.operations.bootanswers import Lines, Told, told
+from provisioner.operations.bystanders import BYSTANDERS, Fields, differing, read_by_scripts
 from provisioner.operations.filechanges import FileChange, FileChanges
 from provisioner.operations.likeness import Likeness
 from provisioner.operations.side import Side
@@ -47,6 +49,7 @@ class Comparison:
         self.old = before.snapshot.nodes
         self.new = after.snapshot.nodes
         self._files = FileChanges(before, after, _secrets(before, after))
+        self._read_of = lru_cache(maxsize=None)(self._read_by_scripts)
         self._same_site = before.snapshot.site == after.snapshot.site
 
     def node(self, name: str) -> tuple[str, tuple[Change, ...]]:
@@ -69,13 +72,22 @@ class Comparison:
     def _changed(self, old: ResolvedNode, new: ResolvedNode) -> tuple[Change, ...]:
         likeness = Likeness(new, old)
         changes: list[Change] = []
-        if old is not new or not self._same_site or not self._same_scripts(new):
+        if not self._same_site or not self._same_scripts(new) or self._hears_of(old, new):
             network = not self._same_site or _in_the_network(old) != _in_the_network(new)
             answers = told(self._before, old, network=network), told(self._after, new, network=network)
             changes += _differences(*answers, likeness)
         for kind in OverlayKind:
             changes += (_worded(each, likeness) for each in self._files.of(kind, old, new))
         return _merged(changes)
+
+    def _hears_of(self, old: ResolvedNode, new: ResolvedNode) -> bool:
+        """Whether a node differs in anything that policies or boot scripts look at."""
+        fields = differing(old, new)
+        return not fields <= BYSTANDERS or not fields.isdisjoint(self._read_of(new.script))
+
+    def _read_by_scripts(self, script: str) -> Fields:
+        # Of one text on both sides one look is enough.
+        return read_by_scripts(self._after, (script, "refused"))
 
     def _same_scripts(self, node: ResolvedNode) -> bool:
         names = (node.script, "refused")

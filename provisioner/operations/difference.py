@@ -201,7 +201,13 @@ def _flat(record: Mapping[str, Any]) -> Values:
 
 def _changes(old: Values, new: Values) -> list[Change]:
     paths = dict.fromkeys((*old, *new))
-    return [(path, old.get(path), new.get(path)) for path in paths if old.get(path) != new.get(path)]
+    both = ((path, old.get(path), new.get(path)) for path in paths)
+    return [each for each in both if each[1] != each[2] and not _says_nothing(each)]
+
+
+def _says_nothing(change: Change) -> bool:
+    """Whether nothing becomes an empty list, or the other way round: a device comes or goes with several."""
+    return all(value is None or value == [] for value in change[1:])
 
 
 def _is_expected(path: str, value: Any) -> bool:

@@ -17,6 +17,7 @@ from provisioner.archive.tree import Entry, Kind
 from provisioner.errors import ProvisionerError
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.secret import HIDDEN
+from provisioner.operations.bystanders import BYSTANDERS, Fields, differing, read_by_pieces
 from provisioner.operations.side import Side
 from provisioner.overlay.context import SHARED, Context, Head
 from provisioner.overlay.library import Piece
@@ -57,13 +58,14 @@ class FileChanges:
         self._secrets = sorted(secrets, key=len, reverse=True)
         self._same_site = before.snapshot.site == after.snapshot.site
         self._common: dict[object, tuple[FileChange, ...]] = {}
+        self._reads_of = lru_cache(maxsize=None)(self._read_of)
         self._difference = lru_cache(maxsize=4096)(self._compare)
 
     def of(self, kind: OverlayKind, old: ResolvedNode, new: ResolvedNode) -> tuple[FileChange, ...]:
         """What changes in one node that was `old` and will be `new`; the same object where it stays as it was."""
         pair = _Pair(self._before, self._after, old, new)
         # What templates see of such a node besides these is what they saw before.
-        key = (kind.names(old), *pair.heads) if old is new and self._same_site else None
+        key = (kind.names(old), *pair.heads) if self._same_site and self._is_alike(kind, pair) else None
         known = self._common.get(key) if key else None
         if known is not None:
             return known
@@ -75,6 +77,20 @@ class FileChanges:
         if key and is_common:
             self._common[key] = changes
         return changes
+
+    def _is_alike(self, kind: OverlayKind, pair: _Pair) -> bool:
+        """Whether what differs in a node is nothing that templates of its overlays read."""
+        if pair.old is pair.new:
+            return True
+        fields = differing(pair.old, pair.new)
+        return fields <= BYSTANDERS and fields.isdisjoint(self._reads_of(kind.names(pair.old)))
+
+    def _read_of(self, names: tuple[str, ...]) -> Fields:
+        pieces = (piece for side in (self._before, self._after) for piece in _row(side, names))
+        try:
+            return read_by_pieces(pieces)
+        except ProvisionerError:
+            return BYSTANDERS
 
     def _trees(self, kind: OverlayKind, pair: _Pair) -> tuple[Tree, Tree, bool]:
         """What may differ on both sides, and whether it is the same for every unchanged node of this class."""

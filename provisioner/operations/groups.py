@@ -55,9 +55,9 @@ def copy(source: str, name: str) -> Plan:
     return lambda view: groupedits.copy_group(view, source, name)
 
 
-def edited(names: Sequence[str], text: str) -> Plan:
-    """The entries of some groups as somebody edited them."""
-    return lambda view: editing.with_edited_group_entries(view, names, text)
+def edited(names: Sequence[str], text: str, shown: str | None = None) -> Plan:
+    """The entries of some groups as somebody edited them; `shown` is the text before that (`nodes.edited`)."""
+    return lambda view: editing.with_edited_group_entries(view, names, text, shown)
 
 
 def find(view: SiteView, name: str) -> Entry[Group]:

@@ -11,10 +11,12 @@ from functools import lru_cache
 from provisioner.config.emit import Writable
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
+from provisioner.operations.disguise import Disguise, stars
 from provisioner.registry import history
 from provisioner.registry.history import Change, ChangedFile
 from provisioner.registry.mention import entries_of
 from provisioner.registry.merge import counts, unified
+from provisioner.registry.pending import is_configuration
 
 _PAGE = 20
 
@@ -47,7 +49,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """The change of one file as `diff -u` prints it; empty where a content is no text or is not kept."""
+    """The change of one file as `diff -u` prints it; empty where a content is no text or is not kept.
+
+    Configuration has stars in place of secrets: a line in which only a secret changed is there before and after.
+    """
 
     path: str
     diff: str
@@ -120,5 +125,13 @@ def _diff(texts: KeptTexts, file: ChangedFile) -> str:
         before, after = texts.both(file)
         if "\0" not in (before or "") + (after or ""):
             # What is not UTF-8 in a file could not be printed.
-            return unified(file.path, before, after).encode(errors="backslashreplace").decode()
+            return _unified(file.path, before, after).encode(errors="backslashreplace").decode()
     return ""
+
+
+def _unified(path: str, before: str | None, after: str | None) -> str:
+    if not is_configuration(path):
+        return unified(path, before, after)
+    disguise = Disguise()
+    hidden = (None if text is None else disguise.put_on(text) for text in (before, after))
+    return stars(unified(path, *hidden))

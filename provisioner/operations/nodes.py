@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from provisioner.errors import ProvisionerError
-from provisioner.model.nodeset import fold
+from provisioner.model.nodeset import Members, fold
 from provisioner.model.written import NodeEntry
 from provisioner.operations.change import Plan
-from provisioner.operations.select import named, select
+from provisioner.operations.select import members_of, named, select
 from provisioner.registry import editing, export, nodeedits
 from provisioner.registry.field import Assignment, parse_assignment, parse_path
 from provisioner.registry.view import SiteView
@@ -59,23 +59,41 @@ def delete(nodeset: str, where: Sequence[str] = ()) -> Plan:
     return lambda view: nodeedits.delete_nodes(view, select(view.published, nodeset, where))
 
 
-def rename(old: str, new: str) -> tuple[Plan, Mapping[str, str]]:
+def rename(old: str, new: str, members: Members | None = None) -> tuple[Plan, Mapping[str, str]]:
     """Other names for nodes, in the order of both sets; returns the new names with the old ones too.
 
-    Raises ProvisionerError when the sets have different sizes.
+    `members` says who is in the groups that the old names may speak of. Raises ProvisionerError when the sets have
+    different sizes.
     """
-    pairs = named(old), named(new)
+    pairs = named(old, members), named(new)
     if len(pairs[0]) != len(pairs[1]):
         message = f"{old} is {len(pairs[0])} nodes, and {new} is {len(pairs[1])}"
         raise ProvisionerError(message, hint="prov node rename n[001-004] m[001-004]")
+    if len(pairs[0]) > 1 and pairs[0] == pairs[1]:
+        message = f"{new} is the same set as {old}: a node set is sorted, however it is written"
+        raise ProvisionerError(
+            message, hint="to swap names, give each a line in `rename:` of a file for prov apply"
+        )
     mapping = dict(zip(*pairs, strict=True))
     return lambda view: nodeedits.rename_nodes(view, mapping), {name: before for before, name in mapping.items()}
 
 
 def copy(source: str, nodeset: str) -> Plan:
-    """New nodes that are like another one but for what tells the machine."""
+    """New nodes that are like another one but for what tells the machine; addresses that count are kept.
+
+    The plan raises ProvisionerError when the source is not one node.
+    """
     names = named(nodeset)
-    return lambda view: nodeedits.copy_node(view, source, names)
+
+    def plan(view: SiteView) -> Mapping[str, str | None]:
+        sources = named(source, members_of(view.published))
+        if len(sources) != 1:
+            raise ProvisionerError(
+                f"{source} is {len(sources)} nodes, and one is copied", hint="prov node copy n001 n002"
+            )
+        return nodeedits.copy_node(view, sources[0], names)
+
+    return plan
 
 
 def entries(view: SiteView, names: Sequence[str]) -> str:
@@ -83,9 +101,13 @@ def entries(view: SiteView, names: Sequence[str]) -> str:
     return editing.entries_text(view, names)
 
 
-def edited(names: Sequence[str], text: str) -> Plan:
-    """The entries of some nodes as somebody edited them."""
-    return lambda view: editing.with_edited_entries(view, names, text)
+def edited(names: Sequence[str], text: str, shown: str | None = None) -> Plan:
+    """The entries of some nodes as somebody edited them.
+
+    `shown` is the text before it was edited: what others changed since then stays, and the plan raises
+    OvertakenError where they changed the same.
+    """
+    return lambda view: editing.with_edited_entries(view, names, text, shown)
 
 
 def exported(view: SiteView, names: Sequence[str]) -> str:

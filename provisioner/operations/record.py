@@ -6,8 +6,10 @@ that a dotted path means the same in a file, on the command line and in what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from provisioner.model.steps import dotted, split
 
 Record = Mapping[str, Any]
 
@@ -56,24 +58,32 @@ def shown(record: Record) -> dict[str, Any]:
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted paths and values; lists are values, an empty map is none."""
+    """Dotted paths and values; lists are values, an empty map is none. Keys that hold dots are in quotes."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from flat(inner, f"{path}.{key}" if path else str(key))
+            step = dotted((str(key),))
+            yield from flat(inner, f"{path}.{step}" if path else step)
     else:
         yield path, value
 
 
 def at(record: Record, path: str) -> Any:
-    """The value at a dotted path, or None; a key may hold dots itself (`interfaces.eth0.100.ip`)."""
-    if path in record:
-        return record[path]
-    for end in (index for index, letter in enumerate(path) if letter == "."):
-        inner = record.get(path[:end])
-        if isinstance(inner, Mapping) and (found := at(inner, path[end + 1 :])) is not None:
+    """The value at a dotted path, or None; a key may hold dots itself, without quotes too (`tags.room.row`)."""
+    return record[path] if path in record else _at(record, split(path))
+
+
+def _at(record: Record, steps: Sequence[str]) -> Any:
+    # Step by step first, as the path of a field is read: `resources.a.b` is b of a where there is an a.
+    for end in range(1, len(steps)):
+        inner = record.get(".".join(steps[:end]))
+        if isinstance(inner, Mapping) and (found := _at(inner, steps[end:])) is not None:
             return found
-    return None
+    return record.get(".".join(steps))
 
 
 def _unnamed(interface: Record) -> dict[str, Any]:
-    return {key: value for key, value in interface.items() if key != "name"}
+    made = dict(interface)
+    del made["name"]
+    if address := made.pop("infiniband_address", None):
+        made["mac"] = address
+    return made

@@ -71,8 +71,16 @@ def _existing(published: Published, names: tuple[str, ...]) -> tuple[str, ...]:
     # A node counts as written even where provisioner.yaml is broken and nothing can be resolved.
     missing = set(names).difference(published.written_names())
     if missing:
-        raise NotFoundError(f"there is no node {fold(missing)}", hint="prov node list")
+        message = f"there is no node {fold(missing)}{elsewhere(published)}"
+        raise NotFoundError(message, hint="prov node list")
     return names
+
+
+def elsewhere(published: Published) -> str:
+    """Why something may not be found though it is written: the end of a sentence about problems, or nothing."""
+    count = len(published.problems())
+    what = "1 problem" if count == 1 else f"{count} problems"
+    return f"; the site has {what}, see prov check" if count else ""
 
 
 def _filtered(published: Published, names: tuple[str, ...], where: Sequence[str]) -> tuple[str, ...]:

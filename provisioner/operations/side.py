@@ -25,6 +25,7 @@ from provisioner.overlay.library import Library
 from provisioner.overlay.rendered import OverlayKind
 from provisioner.overlay.source import Files
 from provisioner.render.environment import Renderer
+from provisioner.render.inputs import Inputs
 
 
 class Side:
@@ -39,6 +40,7 @@ class Side:
         self.library = library
         self._renderer = renderer
         self._templates: dict[str, str] = {}
+        self._inputs: dict[str, Inputs] = {}
 
     @property
     def snapshot(self) -> Snapshot:
@@ -77,6 +79,12 @@ class Side:
         if name not in self._templates:
             self._templates[name] = self.files.read(f"templates/{name}.ipxe.j2").decode()
         return self._templates[name]
+
+    def script_inputs(self, name: str) -> Inputs:
+        """What a boot script's template reads. Raises what `template` raises, and RenderError for a bad one."""
+        if name not in self._inputs:
+            self._inputs[name] = self._renderer.inputs(f"templates/{name}.ipxe.j2", self.template(name))
+        return self._inputs[name]
 
     def tree(self, node: ResolvedNode, kind: OverlayKind) -> list[Entry]:
         """The files of a node's overlays. Raises what `Library.tree` raises."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.boot.policy import decide
+from provisioner.config.decode import Entry
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
 from provisioner.model.address import AddressPattern, node_number
@@ -17,10 +18,12 @@ from provisioner.model.name import REMOVES
 from provisioner.model.resolved import ResolvedNode, Source
 from provisioner.model.secret import HIDDEN, SECRET_PATHS, redacted
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import Group
 from provisioner.operations.record import nested
-from provisioner.registry.facts import REMOVED, Fact, FactPath, Facts
+from provisioner.operations.select import elsewhere
+from provisioner.registry.facts import REMOVED, Fact, FactPath, Facts, facts_of
 from provisioner.registry.fieldpath import dotted, parse_path
-from provisioner.registry.lineage import arrivals
+from provisioner.registry.lineage import Removal, arrivals, removals
 from provisioner.registry.resolve import layers_of
 from provisioner.registry.view import SiteView
 
@@ -29,6 +32,8 @@ _DERIVED = {
     "domain": "follows from the network of the interface that boots, or the first network of the site",
     "interface": "the interface that boots: see primary",
 }
+# What groups say of themselves only.
+_NOT_INHERITED = frozenset({"groups", "comment"})
 _BOOTING = frozenset({"mac", "ip", "ip6"})
 _PRIMARY = "nobody chose: the first interface by name with a MAC boots, or else the first with an address"
 
@@ -78,6 +83,24 @@ def why(paths: Paths, catalogue: Catalogue, name: str, field: str) -> tuple[Chai
     return _Inquiry(view, catalogue, nodes[0], layers_of(view.groups, entries)).about(field)
 
 
+class _TakenAway(NamedTuple):
+    """A group that the node does not have because of a removal, and what it would say."""
+
+    removal: Removal
+    group: str
+    facts: Facts
+
+    def says(self, path: FactPath) -> bool:
+        """Whether it would say something at a path."""
+        return path in self.facts and self.facts[path].value is not None
+
+    def note(self, path: FactPath) -> str:
+        """What it would say there."""
+        fact = self.facts[path]
+        said = f"group {self.group} says {_words(fact.value, path)} ({_place(fact.sources)})"
+        return f"{said}, but {self.removal.by} removes {self.removal.group}"
+
+
 class _Inquiry:
     """All that is known about one node."""
 
@@ -91,6 +114,10 @@ class _Inquiry:
         self._record = redacted(nested(node.model_dump(mode="json", exclude={"provenance"})))
         entries = view.entries_of([node.name])
         self._arrivals = arrivals(entries, view.groups, node.groups)
+        self._removals = removals(entries, view.groups, node.groups)
+        self._taken_away = [
+            _TakenAway(each, name, _passed_on(view.groups[name])) for each in self._removals for name in each.lost
+        ]
 
     def about(self, field: str) -> tuple[Chain, ...]:
         """The chains of a field, or of all fields below it."""
@@ -108,7 +135,8 @@ class _Inquiry:
 
     def _paths(self, wanted: FactPath) -> list[FactPath]:
         """Everything that somebody said something about, at a path and below."""
-        said = (path for _, facts in self._layers for path, fact in facts.items() if fact.value is not None)
+        layers = [facts for _, facts in self._layers] + [facts for *_, facts in self._taken_away]
+        said = (path for facts in layers for path, fact in facts.items() if fact.value is not None)
         return list(dict.fromkeys(path for path in said if path[: len(wanted)] == wanted))
 
     def _chain(self, path: FactPath) -> Chain:
@@ -116,8 +144,15 @@ class _Inquiry:
         value = self._value(path)
         said = list(self._said(path))
         counting = _counting([fact for _, fact, _ in said], value)
-        statements = tuple(self._statement(*each, counts=index in counting) for index, each in enumerate(said))
-        return Chain(dotted(path), value, statements, tuple(self._notes(field, path, value, said)))
+        statements = [self._statement(*each, counts=index in counting) for index, each in enumerate(said)]
+        lost = [each for each in self._taken_away if each.says(path)]
+        removing = {each.removal: _removing(each.removal, counts=not counting) for each in lost}
+        statements = sorted([*removing.values(), *statements], key=lambda each: self._strength(each.place))
+        notes = () if lost and not said else self._notes(field, path, value, said)
+        return Chain(dotted(path), value, tuple(statements), (*notes, *(each.note(path) for each in lost)))
+
+    def _strength(self, place: str) -> int:
+        return next(index for index, (label, _) in enumerate(self._layers) if label == place)
 
     def _value(self, path: FactPath) -> Any:
         held: Any = self._record
@@ -178,8 +213,11 @@ class _Inquiry:
             Statement(f"group {name}", each.via, f"named by {each.by}", _place([each.source]), counts=True)
             for name, each in self._arrivals.items()
         )
+        removed = tuple(_removing(each, counts=True) for each in self._removals)
         notes = ("weakest first: what a later group says wins",) if statements else ("no entry names a group",)
-        return Chain("groups", list(self._node.groups), statements, notes)
+        return Chain(
+            "groups", list(self._node.groups), (*statements, *removed), () if removed and not statements else notes
+        )
 
     def _boot(self) -> Chain:
         site = self._view.published.site()
@@ -192,6 +230,15 @@ class _Inquiry:
             notes.append(f"script templates/{self._node.script}.ipxe.j2")
             return Chain("boot", decision.generation.name, (), tuple(notes))
         return Chain("boot", "refused", (), (*notes, f"hint: {getattr(decision, 'hint', '')}"))
+
+
+def _passed_on(entry: Entry[Group]) -> Facts:
+    facts = facts_of(entry, f"group {entry.names[0]}")
+    return {path: fact for path, fact in facts.items() if path[0] not in _NOT_INHERITED}
+
+
+def _removing(removal: Removal, *, counts: bool) -> Statement:
+    return Statement(removal.by, "", f"removes {removal.group}", _place([removal.source]), counts)
 
 
 def _counting(facts: Sequence[Fact], value: Any) -> set[int]:
@@ -222,4 +269,4 @@ def _place(sources: Sequence[Source]) -> str:
 def _no_node(name: str, view: SiteView) -> NotFoundError:
     near = difflib.get_close_matches(name, view.node_names, n=1)
     hint = f"did you mean {near[0]}?" if near else "prov node list"
-    return NotFoundError(f"there is no node {name}", hint=hint)
+    return NotFoundError(f"there is no node {name}{elsewhere(view.published)}", hint=hint)

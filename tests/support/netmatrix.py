@@ -6,6 +6,7 @@ InfiniBand is apart (`INFINIBAND`), because no virtual machine has it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from provisioner.overlay.rendered import render_tree
 from provisioner.render.environment import Renderer
 from provisioner.trust.sitekey import SiteKey
 from tests.support import overlays, resolved
+from tests.support.daemon import eventually
 
 BACKENDS = ("networkd", "networkmanager", "netplan", "ifupdown", "ifcfg", "wicked")
 OVERLAYS = ("network", "netname", *BACKENDS)
@@ -106,6 +108,21 @@ BONDS = (
         bond=Bond(members=("eth3", "eth4"), mode=BondMode.ACTIVE_BACKUP),
     ),
 )
+# A bond of each mode with every setting that some mode knows, and one with each hash policy.
+MODES = (
+    *(
+        device(
+            f"mode{number}",
+            type=DeviceType.BOND,
+            bond=Bond(mode=mode, updelay=100, downdelay=100, lacp_rate="slow", xmit_hash_policy="layer2"),
+        )
+        for number, mode in enumerate(BondMode)
+    ),
+    *(
+        device(f"hash{number}", type=DeviceType.BOND, bond=Bond(mode=BondMode.LACP, xmit_hash_policy=policy))
+        for number, policy in enumerate(("layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4"))
+    ),
+)
 VLANS = (
     vlan("bond0.100", "bond0", 100, ip="10.100.0.1/24", ip6="fd64::1/64", mtu=1500),
     vlan("bond1.200", "bond1", 200, ip="10.200.0.1/24", gateway=IPv4Address("10.200.0.254")),
@@ -157,3 +174,24 @@ def cabled(machine: Namespace) -> None:
         machine.run(["ip", "link", "add", f"eth{number}", "address", mac(number), *peer])
         machine.run(["ip", "link", "set", f"peer{number}", "up"])
     machine.run(["mount", "-t", "tmpfs", "tmpfs", "/run"])
+
+
+def set_up_by_stage_1(machine: Namespace, folder: Path) -> Callable[[], list[str]]:
+    """Give eth0 what stage 1 gives it; the result tells every time that an address of it was taken away."""
+    machine.run(["ip", "link", "set", "eth0", "up"])
+    machine.run(["ip", "address", "add", "10.0.1.1/16", "dev", "eth0"])
+    machine.run(["ip", "route", "add", "default", "via", "10.0.0.254"])
+    changes = folder / "changes"
+    with changes.open("wb") as output:
+        machine.spawn(["ip", "monitor", "address"], output=output, cwd=folder)
+    # It listens as soon as it tells something.
+    machine.run(["ip", "address", "add", "192.0.2.1/32", "dev", "lo"])
+    eventually(lambda: "192.0.2.1" in changes.read_text())
+
+    def taken_away() -> list[str]:
+        # What happened before this was told before this.
+        machine.run(["ip", "address", "add", "192.0.2.2/32", "dev", "lo"])
+        eventually(lambda: "192.0.2.2" in changes.read_text())
+        return [line for line in changes.read_text().splitlines() if "Deleted" in line and "10.0.1.1" in line]
+
+    return taken_away

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-_LIST = Path(__file__).resolve().parents[2] / "packaging" / "debian-packages.txt"
+_PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
+_LISTS = tuple(_PACKAGING / name for name in ("debian-packages.txt", "test-packages.txt"))
 _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -29,8 +30,8 @@ def demand_programs(programs: Iterable[str]) -> None:
 
 
 def package_of(program: str) -> str:
-    """The Debian package that brings a program; the program's own name where the list does not know it."""
-    for line in _LIST.read_text().splitlines():
+    """The Debian package that brings a program; the program's own name where no list knows it."""
+    for line in (line for path in _LISTS for line in path.read_text().splitlines()):
         words = line.split()
         if len(words) > 1 and words[1] == program:
             return words[0]

@@ -105,6 +105,11 @@ def _drawn(shown: str) -> str:
         ("node set n001 groups+=g", ["groups+=gpu"]),
         ("node unset n001 interfaces.ib0.mt", ["interfaces.ib0.mtu"]),
         ("node set n001 --image=", ["rocky-9"]),
+        ("image show r", ["rocky-9"]),
+        ("overlay show motd", ["motd2"]),
+        ("node list --fields name,tag", ["name,tags"]),
+        ("node list --where !dom", ["!domain"]),
+        ("plan --since zz", []),
     ],
 )
 def test_a_shell_offers_what_there_is(paths: Paths, line: str, offered: list[str]) -> None:
@@ -135,6 +140,20 @@ def test_a_site_that_is_not_there_or_broken_offers_nothing_and_says_nothing(tmp_
     paths.snapshots.mkdir(parents=True)
     (paths.snapshots / f"{'0' * 64}.sqlite").write_bytes(b"SQLite format 3\0 and then nothing that makes sense")
     assert complete(paths, line) == []
+
+
+def test_overlays_are_offered_where_the_site_has_none_of_its_own(tmp_path: Path) -> None:
+    paths = write_site(tmp_path, {"provisioner.yaml": SITE})
+
+    assert complete(paths, "prov node set n1 --system-overlay hostn") == ["hostname"]
+
+
+def test_changes_and_revisions_are_offered_once_there_are_some(paths: Paths) -> None:
+    run([PROV, "--root", str(paths.site), "node", "set", "n001", "comment=x", "--yes"])
+
+    (revision, *_) = complete(paths, "prov plan --since ")
+    assert complete(paths, "prov undo ") == complete(paths, "prov history show ") == ["1"]
+    assert complete(paths, f"prov plan --since {revision[:6]}") == [revision]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

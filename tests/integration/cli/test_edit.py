@@ -182,3 +182,80 @@ def test_visual_is_asked_before_editor(paths: Paths, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("EDITOR", "false")
 
     assert edit(paths, "n1", "--yes").exit_code == 0
+
+
+def meanwhile(paths: Paths, *words: str) -> str:
+    """A step of an editor during which somebody else runs `prov node`."""
+    command = [str(Path(sys.executable).with_name("prov")), "--root", str(paths.site), "node", *words, "--yes"]
+    return f"__import__('subprocess').run({command!r}, check=True, stdout=-3)"
+
+
+def test_what_somebody_else_changed_while_the_editor_was_open_stays(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = f"{meanwhile(paths, 'set', 'n2', 'comment=other')}; text = text.replace('a: b', 'a: c')"
+    editor(paths, monkeypatch, step)
+
+    assert edit(paths, "n1,n2", "--yes").exit_code == 0
+
+    assert "a: c" in written(paths)
+    assert "comment: other" in written(paths)
+    assert kept(paths) == []
+
+
+@pytest.mark.parametrize("words", [("set", "n1", "tags.a=x"), ("rename", "n1", "n9")])
+def test_the_same_entry_changed_by_somebody_else_is_refused_and_the_text_kept(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    editor(paths, monkeypatch, f"{meanwhile(paths, *words)}; text = text.replace('a: b', 'a: c')")
+
+    result = edit(paths, "n1", "--yes")
+
+    assert "by somebody else while it was edited" in str(result.exception)
+    (file,) = kept(paths)
+    assert f"what you wrote is in {file}" in str(result.exception)
+    assert "a: c" not in written(paths)
+
+
+def test_an_editor_that_writes_the_same_mistake_again_has_given_up(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor(paths, monkeypatch, "text = 'nonsense: {'", "text = 'nonsense: {'")
+
+    result = edit(paths, "n1", "--yes")
+
+    assert "what you wrote is in" in str(result.exception)
+    assert written(paths) == NODES
+
+
+def test_an_emptied_file_is_a_cancel(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    editor(paths, monkeypatch, r"text = '\n'")
+
+    assert edit(paths, "n1", "--yes").stdout == "nothing to change\n"
+    assert written(paths) == NODES
+    assert kept(paths) == []
+
+
+def test_an_editor_that_removes_the_file_is_told_of_and_no_file_is_named(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "rm")
+
+    result = edit(paths, "n1", "--yes")
+
+    assert str(result.exception) == "the editor removed the file that it was given; nothing is written"
+    assert kept(paths) == []
+
+
+def test_a_text_that_is_not_utf_8_is_told_with_its_place_and_kept_as_it_is(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = paths.site.parent / "latin1"
+    script.write_text("#!/bin/sh\nprintf 'nodes:\\n  n1: {comment: caf\\351}\\n' > \"$1\"\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("EDITOR", str(script))
+
+    result = edit(paths, "n1", "--yes")
+
+    assert "the edited text:2:20: the file is not UTF-8 text" in str(result.exception)
+    assert kept(paths)[0].read_bytes() == b"nodes:\n  n1: {comment: caf\xe9}\n"

@@ -14,6 +14,8 @@ from provisioner.cli.main import main
 from provisioner.config.paths import Paths
 from provisioner.errors import UnavailableError
 from provisioner.operations import live
+from tests.support.changes import change
+from tests.support.site import SITE, write_site
 
 pytestmark = [pytest.mark.integration, pytest.mark.root]
 
@@ -57,3 +59,56 @@ def test_a_control_socket_that_one_may_not_use_is_no_daemon_that_is_down(folder:
 
     with nobody(), pytest.raises(UnavailableError, match="runs, but does not answer: Permission denied"):
         live.status(paths)
+
+
+@pytest.fixture
+def site(folder: Path) -> Path:
+    """A site of root with one node and one change, which everybody may read."""
+    files = {"provisioner.yaml": SITE, "nodes.d/n.yaml": "nodes: {n1: {}}\n"}
+    change(write_site(folder, files), {"nodes.d/n.yaml": "nodes: {n1: {tags: {a: b}}}\n"})
+    return folder
+
+
+def refusal(site: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with nobody(), pytest.raises(SystemExit) as caught:
+        main(["--root", str(site), *words])
+    assert caught.value.code == 1
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["history"], ["history", "show", "1"], ["undo"]])
+@pytest.mark.parametrize("closed", ["var", "var/history.sqlite"])
+def test_a_history_that_one_may_not_read_is_not_called_damaged(
+    site: Path, capsys: pytest.CaptureFixture[str], words: list[str], closed: str
+) -> None:
+    (site / closed).chmod(0)
+
+    told = refusal(site, capsys, *words)
+
+    assert told.startswith(f"prov: the history {site}/var/history.sqlite cannot be opened")
+    assert "run prov as root" in told
+    assert "damaged" not in told
+
+
+@pytest.mark.parametrize("words", [["why", "n1", "image"], ["check"]])
+def test_images_that_one_may_not_look_at_are_named_as_such(
+    site: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    (site / "var").chmod(0o700)
+
+    told = refusal(site, capsys, *words)
+
+    assert told.startswith(f"prov: the images below {site}/var/images cannot be looked at: Permission denied")
+    assert "run prov as root" in told
+
+
+def test_a_site_file_that_one_may_not_read_is_not_to_be_replaced(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site / "nodes.d/n.yaml").chmod(0o600)
+
+    told = refusal(site, capsys, "node", "list")
+
+    assert told.startswith("prov: nodes.d/n.yaml:0:0: cannot be read: Permission denied")
+    assert "run prov as root" in told
+    assert "replace" not in told

@@ -109,4 +109,25 @@ def test_a_plan_writes_nothing_and_its_status_says_that_something_would_change(p
     assert result.stdout.startswith("change n1 (1 node)\n  tags.a  b -> c\n")
     assert written(paths) == NODES
     assert prov(paths, "set", "n[1-2]", "tags.a=b", "--plan").exit_code == 0
-    assert prov(paths, "set", "n1", "tags.a=b", "--plan").exit_code == 0
+    assert prov(paths, "set", "n1", "tags.a=b", "--plan").exit_code == 2, "no value changes, but a file would"
+
+
+@pytest.mark.parametrize(
+    ("word", "kept"),
+    [
+        ("bmc={username: adm, password: s3cr3t}", "bmc=..."),
+        ('bmc={"pass\\u0077ord": s3cr3t}', "bmc=..."),
+        ("bmc.password=s3cr3t", "bmc.password=..."),
+    ],
+)
+def test_no_password_gets_into_the_history_whatever_way_it_is_written(
+    tmp_path: Path, word: str, kept: str
+) -> None:
+    write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/n.yaml": NODES})
+
+    result = CliRunner().invoke(program, ["--root", str(tmp_path), "node", "set", "n1", word, "-y"])
+
+    assert (result.exit_code, result.exception) == (0, None)
+    (recorded,) = changes(Paths.below(tmp_path))
+    assert recorded.command == f"prov node set n1 {kept} -y"
+    assert "s3cr3t" not in result.output

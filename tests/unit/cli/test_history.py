@@ -55,3 +55,16 @@ def test_a_change_is_shown_to_programs(paths: Paths) -> None:
     shown = json.loads(prov(paths, "show", "1", "--format", "json").stdout)
 
     assert (shown["id"], shown["undone_by"], list(shown["diffs"])) == (1, 3, ["nodes.d/n.yaml"])
+
+
+@pytest.mark.parametrize("written", ["./nodes.d/n.yaml", "nodes.d/../nodes.d/n.yaml", "{site}/nodes.d/n.yaml"])
+def test_a_file_is_known_however_its_path_is_written(paths: Paths, written: str) -> None:
+    found = json.loads(prov(paths, "--file", written.format(site=paths.site), "--format", "json").stdout)
+
+    assert [each["id"] for each in found] == [3, 1]
+
+
+def test_a_file_that_no_change_touched_is_told_so(paths: Paths) -> None:
+    assert prov(paths, "--file", "nodes.d/other.yaml").output == "no change touched nodes.d/other.yaml\n"
+    assert json.loads(prov(paths, "--file", "nodes.d/other.yaml", "--format", "json").stdout) == []
+    assert "is not in the site" in str(prov(paths, "--file", "/etc/passwd").exception)

@@ -6,6 +6,8 @@ import json
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provisioner.cli import output
 from provisioner.config.emit import Writable
@@ -83,3 +85,21 @@ def test_a_long_table_on_a_terminal_is_not_drawn(
     output.table(["A", "B"], [[str(number), "x"] for number in range(1000)])
 
     assert capsys.readouterr().out.splitlines()[:2] == ["A    B", "0    x"]
+
+
+def test_characters_that_a_terminal_obeys_are_shown_and_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_rows([{"a": "x\x1b[31m\ny", "b": ["\u202e", "é"]}], "table", ("a", "b"))
+
+    assert capsys.readouterr().out == "A             B\nx\\x1b[31m\\ny  \\u202e é\n"
+
+
+def test_programs_get_every_character_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_rows([{"a": "x\x1b\ny"}], "json", ("a",))
+
+    assert json.loads(capsys.readouterr().out) == [{"a": "x\x1b\ny"}]
+
+
+@given(st.text())
+def test_what_is_said_has_nothing_in_it_that_is_not_printable(text: str) -> None:
+    assert output.printable(text).isprintable()
+    assert output.printable(text, keep="\n").replace("\n", "").isprintable()

@@ -85,3 +85,24 @@ def test_a_long_difference_is_cut_for_people_and_many_groups_are_counted(
     assert "    ... 5 more lines: --format json shows them" in shown
     assert "  for n0: name n0" in shown
     assert shown.endswith("... and 3 nodes in 3 more groups: --format json shows them\n")
+
+
+def test_a_field_that_no_boot_reads_is_status_2_and_told_to_programs(paths: Paths) -> None:
+    revision = capture(paths).revision
+    change = "nodes: {n2: {comment: hello}}\n"
+    planned = prov(paths, "-f", "-", "--format", "json", text=change)
+    write(paths, "nodes.d/z.yaml", change)
+    since = prov(paths, "--since", revision, "--format", "json")
+
+    assert planned.exit_code == since.exit_code == 2
+    for record in (json.loads(planned.output), json.loads(since.output)):
+        assert record["groups"] == []
+        assert [(each["names"], each["fields"][0]["field"]) for each in record["differences"]] == [
+            ("n2", "comment")
+        ]
+    shown = prov(paths, "--since", revision).output
+    assert shown == "no boot changes\nfields of 1 node differ: --format json shows them\n"
+
+
+def test_a_file_that_changes_nothing_is_status_0(paths: Paths) -> None:
+    assert prov(paths, "-f", "-", text="nodes: {n2: {}}\n").exit_code == 0

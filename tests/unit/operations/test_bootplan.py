@@ -10,7 +10,7 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, NotFoundError, ProvisionerError
 from provisioner.image.store import catalogue
 from provisioner.operations.bootplan import BootPlan, NodeChanges, boot_plan, plan_since
-from provisioner.operations.change import Texts, draft
+from provisioner.operations.change import Texts, commit, draft
 from provisioner.registry.revision import capture
 from provisioner.registry.view import SiteView
 from tests.support.bootable import GROUPS, NODES, SITE, bootable, write
@@ -114,7 +114,8 @@ def test_a_setting_of_the_network_reaches_every_node(paths: Paths) -> None:
 def test_an_overlay_that_goes_takes_its_files_along(paths: Paths) -> None:
     found = told(only(plan(paths, "groups.d/g.yaml", "runtime: [hosts]", "runtime: [hosts], system: [~agent]")))
 
-    assert found["file", "usr/libexec/provisioner/agent"] == ["-file 0755"]
+    both = "usr/libexec/provisioner/agent, usr/libexec/provisioner/overlay"
+    assert found["file", both] == ["-file 0755"]
 
 
 def test_a_new_node_shows_what_it_gets_and_a_deleted_one_what_is_gone(paths: Paths) -> None:
@@ -233,3 +234,30 @@ def test_a_plan_is_plain_data_for_programs(paths: Paths) -> None:
             "changes": [{"what": "kernel line", "name": "", "lines": ["-quiet", "+verbose"]}],
         }
     ]
+
+
+def test_the_first_change_of_a_site_can_be_looked_back_to(paths: Paths) -> None:
+    images = catalogue(paths)
+    drafted = draft(paths, images, lambda _: {"groups.d/g.yaml": GROUPS.replace("quiet", "verbose")})
+    before = drafted.before.revision
+    commit(drafted, command="x")
+
+    assert only(plan_since(paths, images, before)).folded == "n[1-3]"
+
+
+@pytest.mark.parametrize("field", ["comment", "tags", "resources"])
+@pytest.mark.parametrize("where", ["script", "overlay", "all nodes"])
+def test_a_field_that_some_template_reads_changes_boots(tmp_path: Path, field: str, where: str) -> None:
+    loop = f"{{% for n in nodes %}}{{{{ n.{field} | string | length }}}}{{% endfor %}}\n"
+    files = {
+        "script": {"templates/boot.ipxe.j2": f"#!ipxe\n# {{{{ node.{field} | string | length }}}}\n"},
+        "overlay": {"overlays/hosts/rootfs/etc/x.j2": f"{{{{ node.{field} | string | length }}}}\n"},
+        "all nodes": {"overlays/hosts/rootfs/etc/x.j2": loop},
+    }
+    paths = bootable(tmp_path / "reads", files[where])
+    new = {"comment": "comment: hello", "tags": "tags: {fresh: x}", "resources": "resources: {a: b}"}[field]
+
+    found = plan(paths, "nodes.d/n.yaml", "n1: {", f"n1: {{{new}, ")
+
+    assert "n1" in {name for group in found.groups for name in group.nodes}
+    assert not plan(bootable(tmp_path / "plain"), "nodes.d/n.yaml", "n1: {", f"n1: {{{new}, ").groups

@@ -143,3 +143,14 @@ def test_bytes_that_are_no_text_survive_beside_an_edit(paths: Paths) -> None:
     )
 
     assert (paths.node_files / "bad.yaml").read_bytes() == b"nodes: # \xff\n  n7:\n"
+
+
+def test_a_draft_shows_what_a_linked_file_changes_under_its_other_names(paths: Paths) -> None:
+    (paths.node_files / "a.yaml").symlink_to("n.yaml")
+
+    found = drafted(paths, appending("  n3: {image: debian-12}\n", "nodes.d/a.yaml"))
+    applied = commit(found, command="prov node add n3")
+
+    assert applied.files == ("nodes.d/a.yaml", FILE)
+    with current(paths) as published:
+        assert published.revision == found.after.revision

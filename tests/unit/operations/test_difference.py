@@ -189,3 +189,12 @@ def test_a_password_is_never_in_a_difference(tmp_path: Path, file: str) -> None:
 
 def test_what_only_looks_different_is_no_difference(tmp_path: Path) -> None:
     assert differences(tmp_path, {"nodes.d/n.yaml": f"# By hand.\n{NODES}"}) == ()
+
+
+def test_lists_that_a_new_device_leaves_empty_are_no_difference(tmp_path: Path) -> None:
+    text = f"{NODES}  n1: {{interfaces: {{ib0: {{network: provision}}}}}}\n"
+
+    (found,) = differences(tmp_path, {"nodes.d/n.yaml": text})
+
+    assert fields(found)["interfaces.ib0.network"] == (None, "provision")
+    assert not [each for each in fields(found).values() if [] in each]

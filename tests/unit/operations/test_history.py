@@ -89,3 +89,25 @@ def test_what_was_done_to_an_overlay_by_hand_is_named_without_its_text(paths: Pa
     summary, (file,) = show(paths, 2)
 
     assert (file.path, file.diff, summary.lines) == ("overlays/mine/rootfs/x", "", None)
+
+
+def test_no_password_is_shown_and_that_one_changed_is(paths: Paths) -> None:
+    text = "nodes:\n  n1: {{bmc: {{password: {password}, username: root}}}}\n  n2: {{}}\n"
+    change(paths, {RACK: text.format(password="hunter2")})
+    change(paths, {RACK: text.format(password="hunter3")})
+
+    _, (added,) = show(paths, 1)
+    _, (changed,) = show(paths, 2)
+
+    assert "+  n1: {bmc: {password: ********, username: root}}\n" in added.diff
+    line = "  n1: {bmc: {password: ********, username: root}}\n"
+    assert f"-{line}+{line}" in changed.diff
+    assert "hunter" not in added.diff + changed.diff
+
+
+@pytest.mark.parametrize("number", [0, -1, (1 << 63) - 1, 99999999999999999999])
+def test_a_number_that_no_change_can_have_is_one_that_does_not_exist(paths: Paths, number: int) -> None:
+    change(paths, {RACK: None})
+
+    with pytest.raises(NotFoundError, match="there is no change"):
+        show(paths, number)

@@ -10,6 +10,7 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, ConflictError, NotFoundError, ProvisionerError
 from provisioner.operations import nodes
 from provisioner.operations.change import Draft, Plan, commit, draft
+from provisioner.operations.select import members_of
 from provisioner.registry.view import SiteView
 from tests.support.site import SITE, catalogue_of, write_site
 
@@ -136,3 +137,17 @@ def test_entries_go_to_an_editor_and_back(paths: Paths) -> None:
     edited = written(paths, nodes.edited(["n1"], text.replace("00:01", "00:02")))
 
     assert edited == NODES.replace("00:01", "00:02")
+
+
+def test_old_names_may_be_groups_and_wildcards(paths: Paths) -> None:
+    view = SiteView.of(paths)
+    plan, renamed = nodes.rename("n?&@g", "m[1-4]", members_of(view.published))
+
+    assert renamed == {"m1": "n1", "m2": "n2", "m3": "n3", "m4": "n4"}
+    assert "m[1-4]:" in written(paths, plan)
+
+
+def test_the_source_of_a_copy_may_be_a_group_of_one_node(paths: Paths) -> None:
+    assert "c9: {groups: [g]" in written(paths, nodes.copy("@g!n[2-4]", "c9"))
+    with pytest.raises(ProvisionerError, match="@g is 5 nodes, and one is copied"):
+        worked_out(paths, nodes.copy("@g", "c8"))

@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError, UnavailableError
-from provisioner.operations.overlays import render_overlays
+from provisioner.operations.overlayrender import render_overlays
 from provisioner.trust.sitekey import SiteKey
 from tests.support.site import SITE, write_site
 

@@ -18,13 +18,17 @@ nodes:
     tags: {a.b: c}
     kernel: {args: [quiet]}
     overlays: {system: [motd]}
-    interfaces: {eth0.100: {ip: 10.0.1.1, mac: "52:54:00:00:00:01"}}
+    interfaces: {eth0.100: {ip: 10.0.1.1, mac: "52:54:00:00:00:01"}, ib0: {mac: "%s"}}
+    resources: {a.b: 1, a: {b: 2}}
 """
+INFINIBAND = "80:00:00:48:fe:80:00:00:00:00:00:00:00:02:c9:03:00:00:00:01"
 
 
 @pytest.fixture
 def record(tmp_path: Path) -> dict[str, Any]:
-    with current(write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/n.yaml": ENTRY})) as published:
+    with current(
+        write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/n.yaml": ENTRY % INFINIBAND})
+    ) as published:
         return next(published.records())
 
 
@@ -61,6 +65,11 @@ def test_every_field_of_a_node_has_a_known_root(record: dict[str, Any]) -> None:
         ("kernel.args", ["quiet"]),
         ("tags.a.b", "c"),
         ("interfaces.eth0.100.mac", "52:54:00:00:00:01"),
+        ("interfaces.ib0.mac", INFINIBAND),
+        ('interfaces."eth0.100".mac', "52:54:00:00:00:01"),
+        ('resources."a.b"', 1),
+        ("resources.a.b", 2),
+        ("resources.a", {"b": 2}),
         ("tags.x", None),
         ("name.x", None),
         ("", None),
@@ -74,4 +83,13 @@ def test_a_record_is_flattened_to_its_values(record: dict[str, Any]) -> None:
     values = dict(flat({"a": {"b": [1, 2], "c": {}}, "d": None}))
 
     assert values == {"a.b": [1, 2], "d": None}
-    assert dict(flat(nested(record)))["interfaces.eth0.100.network"] == "provision"
+    values = dict(flat(nested(record)))
+    assert values['interfaces."eth0.100".network'] == "provision"
+    assert (values['resources."a.b"'], values["resources.a.b"]) == (1, 2)
+
+
+def test_an_infiniband_address_stands_where_it_is_written(record: dict[str, Any]) -> None:
+    made = nested(record)["interfaces"]["ib0"]
+
+    assert made["mac"] == INFINIBAND
+    assert "infiniband_address" not in made

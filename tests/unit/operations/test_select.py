@@ -120,3 +120,13 @@ def test_the_newest_snapshot_may_be_of_yesterday_and_none_is_no_error(tmp_path: 
     assert found is not None
     with found:
         assert found.revision == revision
+
+
+def test_what_is_not_found_in_a_site_with_mistakes_may_be_in_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    paths = write_site(tmp_path, {**FILES, "nodes.d/z.yaml": "nodes: {n9: {\n"})
+
+    with (
+        current(paths) as site,
+        pytest.raises(NotFoundError, match="no node n9; the site has 1 problem, see prov"),
+    ):
+        select(site, "n9")

@@ -10,6 +10,8 @@ import pytest
 from provisioner.config.paths import Paths
 from provisioner.errors import ConflictError, NotFoundError
 from provisioner.operations.undo import to_undo, undo
+from provisioner.registry import history
+from provisioner.registry.history import ChangedFile
 from provisioner.registry.view import SiteView
 from tests.support.changes import change
 from tests.support.site import SITE, write_site
@@ -110,3 +112,19 @@ def test_what_prov_does_not_write_it_does_not_take_back(paths: Paths) -> None:
 
     with pytest.raises(ConflictError, match="overlays/mine/rootfs/x, which prov does not write"):
         undone(paths, 2)
+
+
+def test_a_change_of_a_linked_file_is_taken_back_under_all_of_its_names(paths: Paths) -> None:
+    link = "nodes.d/link.yaml"
+    (paths.site / link).symlink_to("rack.yaml")
+    change(paths, {link: N1})
+
+    take_back(paths)
+
+    assert (paths.site / RACK).read_text() == TEXT
+    assert (paths.site / link).is_symlink()
+    assert [each.path for each in changed_files(paths)] == [link, RACK] * 2
+
+
+def changed_files(paths: Paths) -> list[ChangedFile]:
+    return [file for each in history.changes(paths) for file in each.files]

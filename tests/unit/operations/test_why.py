@@ -167,3 +167,35 @@ def test_a_chain_is_plain_data_for_programs(paths: Paths) -> None:
         "statements": [{"place": "default", "via": "", "said": "= boot", "where": "", "counts": True}],
         "notes": [],
     }
+
+
+def test_what_a_group_says_that_was_taken_away_is_told_with_who_took_it(tmp_path: Path) -> None:
+    nodes = NODES.replace("kernel: {args: [single]}", "groups: [~base]")
+    paths = bootable(
+        tmp_path / "other", {"groups.d/g.yaml": GROUPS.replace("    ~tags:\n", ""), "nodes.d/n.yaml": nodes}
+    )
+
+    (found,) = why(paths, catalogue(paths), "n3", "tags.row")
+    (groups,) = why(paths, catalogue(paths), "n3", "groups")
+
+    assert (found.value, said(found)) == (None, [("node n3", "removes base", "nodes.d/n.yaml:5", True)])
+    assert found.notes == ("group base says = w1 (groups.d/g.yaml:5), but node n3 removes base",)
+    assert ("node n3", "removes base", "nodes.d/n.yaml:5", True) in said(groups)
+
+
+def test_a_value_that_another_place_gives_does_not_rest_on_the_removal(tmp_path: Path) -> None:
+    nodes = NODES.replace("kernel: {args: [single]}", "groups: [~base]")
+    paths = bootable(tmp_path / "other", {"groups.d/g.yaml": GROUPS, "nodes.d/n.yaml": nodes})
+
+    found = chains(paths, "image")["image"]
+
+    assert found.value == "demo"
+    assert [each.counts for each in found.statements if each.said == "removes base"] == [False]
+    assert "group base says = old (groups.d/g.yaml:3), but node n3 removes base" in found.notes
+
+
+def test_a_node_that_is_not_found_in_a_site_with_mistakes_is_told_so(tmp_path: Path) -> None:
+    paths = bootable(tmp_path / "other", {"nodes.d/z.yaml": "nodes: {n9: {\n"})
+
+    with pytest.raises(NotFoundError, match="there is no node n9; the site has 1 problem, see prov check"):
+        why(paths, catalogue(paths), "n9", "image")
