@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
+TEST_STAMP := $(VENV)/.test-setup-done
 # Shell scripts by their first line; templates are not shell until they are rendered.
 SHELL_FILES = $(shell grep -rlIE '^\#! *(/usr)?/bin/(env )?(ba|da)?sh' .ci packaging images overlays | grep -v '\.j2$$')
 
@@ -17,10 +18,16 @@ help: ## List the targets
 
 .PHONY: setup
 setup: $(STAMP) ## Install what is missing on this machine and make .venv with prov in it
-$(STAMP): packaging/requirements.lock packaging/debian-packages.txt packaging/debian-unpacked.txt pyproject.toml
+$(STAMP): packaging/requirements.lock packaging/debian-packages.txt pyproject.toml
 	@packaging/install-debian-packages.sh
-	@packaging/unpack-debian-packages.sh .cache/debian
 	@packaging/make-venv.sh $(VENV) $(PYTHON)
+	@touch $@
+
+.PHONY: setup-tests
+setup-tests: $(TEST_STAMP) ## The same, and the programs that tests compare with
+$(TEST_STAMP): $(STAMP) packaging/test-packages.txt packaging/debian-unpacked.txt
+	@packaging/install-debian-packages.sh test-packages.txt
+	@packaging/unpack-debian-packages.sh .cache/debian
 	@touch $@
 
 .PHONY: demo
@@ -28,18 +35,18 @@ demo: setup ## Boot two virtual nodes in a scratch site, and show every step (ro
 	@packaging/demo.sh
 
 .PHONY: test
-test: setup lint ## Everything: static checks, then all tests, virtual machines included (root)
+test: setup-tests lint ## Everything: static checks, then all tests, virtual machines included (root)
 	@$(BIN)/pytest -m "not long" tests
 
 .PHONY: test-long
-test-long: setup ## The tests that take long: boot storms and the like (root)
+test-long: setup-tests ## The tests that take long: boot storms and the like (root)
 	@$(BIN)/pytest -m long --ignore tests/bench tests
 
 .PHONY: check
-check: setup lint unit ## Static checks and unit tests, in less than a minute
+check: setup-tests lint unit ## Static checks and unit tests, in less than a minute
 
 .PHONY: lint
-lint: setup ## Format, style, types, layers and shell scripts, changing nothing
+lint: setup-tests ## Format, style, types, layers and shell scripts, changing nothing
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -51,15 +58,15 @@ unit: setup ## Unit tests, without the slow ones
 	@$(BIN)/pytest --quiet -m "not slow and not long" tests/unit
 
 .PHONY: integration
-integration: setup ## Integration tests: real sockets, clients and tools (root)
+integration: setup-tests ## Integration tests: real sockets, clients and tools (root)
 	@$(BIN)/pytest -m "not long" tests/integration
 
 .PHONY: e2e
-e2e: setup ## End-to-end tests: virtual machines (root)
+e2e: setup-tests ## End-to-end tests: virtual machines (root)
 	@$(BIN)/pytest -m "not long" tests/e2e
 
 .PHONY: bench
-bench: setup ## Measure the numbers that the project holds (root)
+bench: setup-tests ## Measure the numbers that the project holds (root)
 	@packaging/install-debian-packages.sh bench-packages.txt
 	@$(BIN)/pytest -s tests/bench
 
