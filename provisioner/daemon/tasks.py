@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
-from types import FrameType
 
 from provisioner.boot.script import ScriptTokens, ScriptWriter
 from provisioner.config.paths import Paths
@@ -35,9 +34,9 @@ from provisioner.overlay.rendered import OverlayKind, RenderedOverlay, pack
 from provisioner.registry.revision import Revision
 from provisioner.registry.store import read_snapshot
 from provisioner.render.environment import Renderer, RenderError
+from provisioner.render.limit import timed
 from provisioner.trust.sitekey import SiteKey
 
-RENDER_SECONDS = 10
 MEMORY = 4 << 30
 
 _renderer = lru_cache(maxsize=1)(Renderer)
@@ -107,14 +106,14 @@ def boot_script(paths: Paths, revision: str, decision: Boot, tokens: ScriptToken
     with _replaceable(what):
         snapshot = _snapshot(paths, revision)
         writer = _writer(paths, revision, snapshot.head_url(decision.interface.network))
-        with _bounded(what):
+        with timed(what):
             return writer.boot(decision, snapshot, tokens, mac=MacAddress(mac))
 
 
 def other_script(paths: Paths, revision: str, decision: Unknown | Refused, mac: str, url: str) -> str:
     """The script for a machine that cannot boot."""
     what = f"the script for {mac}"
-    with _replaceable(what), _bounded(what):
+    with _replaceable(what), timed(what):
         writer = _writer(paths, revision, url)
         if isinstance(decision, Unknown):
             return writer.unknown(decision)
@@ -128,7 +127,7 @@ def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind) -> Render
         resolved = _snapshot(paths, revision).nodes.get(node)
         if resolved is None:
             raise RenderError(f"revision {revision[:16]} has no node {node}")
-        with _bounded(what):
+        with timed(what):
             context = _surroundings(paths, revision).context(resolved)
             return pack(_library(paths, revision).tree(kind.names(resolved), context))
 
@@ -178,18 +177,3 @@ def _replaceable(what: str) -> Iterator[None]:
     except (MemoryError, SystemError):
         # Where no memory is left, some functions of Python fail without saying why: a SystemError.
         raise ExhaustedError(f"{what} needs more memory than a worker has") from None
-
-
-@contextmanager
-def _bounded(what: str) -> Iterator[None]:
-    def expire(_signal: int, _frame: FrameType | None) -> None:
-        raise RenderError(f"{what} took more than {RENDER_SECONDS} s of processor time to render")
-
-    # Of the processor's time: on a busy head node a sound template must not fail because it had to wait.
-    previous = signal.signal(signal.SIGPROF, expire)
-    signal.setitimer(signal.ITIMER_PROF, RENDER_SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, previous)

@@ -14,6 +14,7 @@ from zlib import crc32
 from provisioner.dns.message import Authority, Code, Kind, Question, Record, Reply
 from provisioner.dns.reverse import ReverseName, parse
 from provisioner.model.address import Address
+from provisioner.model.hostnames import addresses, device_label
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Network
@@ -87,16 +88,16 @@ class Zones:
         node = self._node(host, apex)
         if node is not None:
             main = _main(node)
-            return _addresses(name, _of(main)) if main else []
+            return _addresses(name, addresses(main)) if main else []
         interface = self._further(host, apex)
-        return _addresses(name, _of(interface)) if interface else None
+        return _addresses(name, addresses(interface)) if interface else None
 
     def _further(self, host: str, apex: str) -> ResolvedInterface | None:
         # Both halves may contain hyphens, so each one may be the border.
         for at in (index for index, letter in enumerate(host) if letter == "-"):
             node = self._node(host[:at], apex)
             for interface in node.interfaces if node else ():
-                if _label(interface) == host[at + 1 :] and interface is not _main(node):
+                if device_label(interface.name) == host[at + 1 :] and interface is not _main(node):
                     return interface
         return None
 
@@ -115,9 +116,9 @@ class Zones:
     def _name_at(self, address: Address) -> str | None:
         node = self.snapshot.by_address.get(address)
         if node is not None:
-            interface = next(each for each in node.interfaces if address in _of(each))
+            interface = next(each for each in node.interfaces if address in addresses(each))
             own = interface is _main(node)
-            return node.fqdn if own else f"{node.name}-{_label(interface)}.{node.domain}"
+            return node.fqdn if own else f"{node.name}-{device_label(interface.name)}.{node.domain}"
         served = (domain for domain, own in self.domains.items() if address in own)
         domain = next(served, None)
         return f"{SERVER_NAME}.{domain}" if domain else None
@@ -132,18 +133,9 @@ def _addresses(name: str, addresses: Iterable[Address]) -> list[Record]:
     return [Record(name, Kind.A if each.version == 4 else Kind.AAAA, each) for each in addresses]
 
 
-def _of(interface: ResolvedInterface) -> tuple[Address, ...]:
-    return tuple(each.ip for each in (interface.ip, interface.ip6) if each)
-
-
 def _main(node: ResolvedNode | None) -> ResolvedInterface | None:
     """The interface that the node's own name means: the one that boots, else the first, if it has an address."""
     if node is None:
         return None
     interfaces = (node.boot_interface, *node.interfaces)
-    return next((each for each in interfaces if each and _of(each)), None)
-
-
-def _label(interface: ResolvedInterface) -> str:
-    # A VLAN's dot (bond0.100) would make two labels.
-    return interface.name.lower().replace(".", "-")
+    return next((each for each in interfaces if each and addresses(each)), None)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from provisioner.model.hostnames import device_label
+
 Record = Mapping[str, Any]
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -56,18 +58,18 @@ class Name(NamedTuple):
 
 
 def addresses(record: Record) -> Iterator[Name]:
-    """Every address of a node. The one that boots is first, under the node's name; others are NODE-INTERFACE."""
+    """Every address of a node, by the rule of `model.hostnames`: the node's own name means the first of them."""
     interfaces = sorted(record["interfaces"], key=lambda each: each["name"] != record["primary"])
-    for interface in interfaces:
-        is_primary = interface["name"] == record["primary"]
-        short = record["name"] if is_primary else f"{record['name']}-{interface['name']}".replace(".", "-")
+    for index, interface in enumerate(each for each in interfaces if each.get("ip") or each.get("ip6")):
+        is_primary = index == 0
+        short = record["name"] if is_primary else f"{record['name']}-{device_label(interface['name'])}"
         for key, number in (("ip", 4), ("ip6", 6)):
             if interface.get(key):
                 yield Name(short, address_of(interface[key]), number, is_primary)
 
 
 def primary_address(record: Record) -> str | None:
-    """The address to speak to a node: that of the interface that boots, IPv4 before IPv6."""
+    """The address to speak to a node: that of the interface that boots, or else of the first; IPv4 before IPv6."""
     own = [each for each in addresses(record) if each.is_primary]
     return own[0].address if own else None
 

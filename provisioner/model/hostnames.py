@@ -1,6 +1,6 @@
 """The names that a node has in its domain: one for itself, and one for each further device with an address.
 
-`hosts`, SSH certificates and known hosts agree on them, and DNS follows the same rule (`dns/zone.py`).
+DNS, `hosts`, exports, SSH certificates and known hosts agree on them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 def host_names(node: ResolvedNode) -> Iterator[tuple[str, tuple[Address, ...]]]:
     """Short names with their addresses, the node's own first.
 
-    Its own name means the device that boots, else the first with an address; a further one is `NODE-DEVICE`, where
-    the dot of a VLAN's name is a hyphen, because it would make two labels.
+    Its own name means the device that boots, else the first with an address; a further one is `NODE-DEVICE`.
     """
     devices = sorted(node.interfaces, key=lambda each: each.name != node.primary)
     for index, device in enumerate(each for each in devices if addresses(each)):
-        label = device.name.lower().replace(".", "-")
-        yield (f"{node.name}-{label}" if index else node.name), addresses(device)
+        yield (f"{node.name}-{device_label(device.name)}" if index else node.name), addresses(device)
+
+
+def device_label(device: str) -> str:
+    """What a device adds to the name of its node. A VLAN's dot (`bond0.100`) would make two labels of it."""
+    return device.lower().replace(".", "-")
 
 
 def addresses(device: ResolvedInterface) -> tuple[Address, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from provisioner.dns.reverse import name_of
+from provisioner.model.hostnames import device_label
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 
 _TOKEN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]*[A-Za-z0-9])?|::[0-9a-f:]+")
@@ -57,7 +58,7 @@ def _words(node: ResolvedNode) -> Iterator[tuple[str, str]]:
         yield str(node.bmc.ip.ip), "{bmc.ip}"
     for interface in node.interfaces:
         if interface is not boot:
-            label = interface.name.replace(".", "-")
+            label = device_label(interface.name)
             yield from _of_device(interface, f"{interface.name}.")
             for name in (node.name, node.name.lower()):
                 yield f"{name}-{interface.name}", f"{{name}}-{interface.name}"

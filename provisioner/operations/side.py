@@ -17,6 +17,7 @@ from provisioner.dns.zone import Zones
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Decision, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
+from provisioner.model.hostnames import device_label
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations.firmware import Asker
@@ -103,8 +104,7 @@ def dns_names(node: ResolvedNode) -> Iterator[str]:
     """Every name by which DNS may know a node: its own, those of its further interfaces, and the reverse ones."""
     yield node.fqdn.lower()
     for interface in node.interfaces:
-        label = interface.name.replace(".", "-")
-        yield f"{node.name}-{label}.{node.domain}".lower()
+        yield f"{node.name}-{device_label(interface.name)}.{node.domain}".lower()
         for value in (interface.ip, interface.ip6):
             if value is not None:
                 yield name_of(value.network.__class__(value.ip))

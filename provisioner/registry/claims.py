@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from provisioner.model.hostnames import device_label
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode, Source
 from provisioner.model.steps import dotted
 
@@ -64,7 +65,7 @@ def _on_the_wire(node: ResolvedNode) -> Iterator[_Found]:
 def _in_dns(node: ResolvedNode) -> Iterator[_Found]:
     yield DNS, node.name.lower(), NAME, "", None
     for each in _further(node):
-        label = f"{node.name}-{each.name}".lower().replace(".", "-")
+        label = f"{node.name}-{device_label(each.name)}".lower()
         key = "ip" if each.ip else "ip6"
         yield DNS, label, LABEL, each.name, node.provenance[dotted(("interfaces", each.name, key))][-1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from provisioner.config.decode import Entry
 from provisioner.errors import Problem
@@ -13,6 +13,7 @@ from provisioner.model.written import Group
 DEEPEST = 50
 
 Groups = Mapping[str, Entry[Group]]
+Nested = Callable[[str], Sequence[str] | None]
 
 
 def linearise(names: Sequence[str], groups: Groups) -> tuple[str, ...]:
@@ -23,20 +24,25 @@ def linearise(names: Sequence[str], groups: Groups) -> tuple[str, ...]:
     everything that only it brought; a later `name` in the list brings it back. A group that does not exist, or
     that leads back to itself, adds nothing.
     """
+    return ordered(names, lambda name: groups[name].value.groups if name in groups else None)
+
+
+def ordered(names: Sequence[str], nested: Nested) -> tuple[str, ...]:
+    """The same for anything that nests by name: `nested` gives the list of a name, None where there is none."""
     order: dict[str, None] = {}
     wanted, unwanted = _chosen(names, frozenset())
     for name in wanted:
-        _visit(name, groups, order, ((), unwanted))
+        _visit(name, nested, order, ((), unwanted))
     return tuple(order)
 
 
-def _visit(name: str, groups: Groups, order: dict[str, None], at: tuple[tuple[str, ...], frozenset[str]]) -> None:
+def _visit(name: str, nested: Nested, order: dict[str, None], at: tuple[tuple[str, ...], frozenset[str]]) -> None:
     path, unwanted = at
-    if name in order or name in path or name in unwanted or name not in groups or len(path) >= DEEPEST:
+    if name in order or name in path or name in unwanted or len(path) >= DEEPEST or (own := nested(name)) is None:
         return
-    parents, unwanted = _chosen(groups[name].value.groups, unwanted)
+    parents, unwanted = _chosen(own, unwanted)
     for parent in parents:
-        _visit(parent, groups, order, ((*path, name), unwanted))
+        _visit(parent, nested, order, ((*path, name), unwanted))
     order[name] = None
 
 

@@ -1,4 +1,4 @@
-"""A bound for the time that a template may take, in processes that render for a person."""
+"""A bound for the time that a template may take."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ SECONDS = 10
 
 @contextmanager
 def limited(what: str) -> Iterator[None]:
-    """Raise RenderError when the body takes more than ten seconds of the processor's time. Main thread only.
+    """Raise RenderError when the body takes more than ten seconds of the processor's time, or lacks memory.
 
-    `what` is named in the message, and so is a lack of memory.
+    `what` is named in the message. Main thread only.
     """
+    try:
+        with timed(what):
+            yield
+    except MemoryError:
+        raise RenderError(f"{what}: it needs more memory than there is") from None
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Raise RenderError when the body takes more than ten seconds of the processor's time. Main thread only."""
 
     def expire(_signal: int, _frame: FrameType | None) -> None:
         raise RenderError(f"{what}: it took more than {SECONDS} s of processor time to render")
@@ -27,8 +37,6 @@ def limited(what: str) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
-    except MemoryError:
-        raise RenderError(f"{what}: it needs more memory than there is") from None
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, previous)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from provisioner.errors import ProvisionerError
 from provisioner.exchange.warewulf.entry import REMOVED, Entry, Fields, Said
 from provisioner.model.name import REMOVES
+from provisioner.registry.inherit import ordered
 
 # Our groups may be nested deeper; nobody does.
 _DEEPEST = 40
@@ -57,24 +58,7 @@ class Chains:
 
     def ours(self, names: Sequence[str]) -> tuple[str, ...]:
         """The order that our rule (registry/inherit.py) makes of a list of groups."""
-        order: dict[str, None] = {}
-        self._visit(names, order, frozenset())
-        return tuple(order)
-
-    def _visit(self, names: Sequence[str], order: dict[str, None], unwanted: frozenset[str]) -> None:
-        wanted: dict[str, None] = {}
-        removed: set[str] = set()
-        for name in names:
-            if name.startswith(REMOVES):
-                wanted.pop(name.removeprefix(REMOVES), None)
-                removed.add(name.removeprefix(REMOVES))
-            else:
-                removed.discard(name)
-                wanted[name] = None
-        for name in wanted:
-            if name not in order and name not in unwanted | removed:
-                self._visit(self.nested_of(self.profiles[name]), order, unwanted | removed)
-                order[name] = None
+        return ordered(names, lambda name: self.nested_of(self.profiles[name]) if name in self.profiles else None)
 
     def _expanded(self, names: Iterable[str], visited: set[str], depth: int = 0) -> list[str]:
         if depth > _MOST_LEVELS:
