@@ -27,6 +27,9 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     generation = catalogue.find(node.image)
     if generation is None:
         return Refused(node, f"the image {node.image} of {node.name} does not exist", "prov image list")
+    if not generation.boots:
+        reason = f"the image {generation.name} of {node.name} cannot boot: {generation.why_not}"
+        return Refused(node, reason, generation.remedy)
     wanted = node.kernel_version
     if wanted is not None and not generation.kernel_release.startswith(wanted):
         reason = f"{node.name} wants the kernel {wanted}, but {generation.name} has {generation.kernel_release}"

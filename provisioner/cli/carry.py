@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -11,10 +12,11 @@ from provisioner.cli import output
 from provisioner.cli.consent import Consent
 from provisioner.cli.difference import question, write_differences
 from provisioner.cli.verbs import WORDS
+from provisioner.config.emit import Writable
 from provisioner.errors import ProvisionerError
 from provisioner.operations.change import Applied, Draft, commit
 
-_CHANGES = 2
+CHANGES = 2
 _TELLTALE = "password"
 
 
@@ -24,7 +26,7 @@ def carry(drafted: Draft, consent: Consent, *, undoes: int | None = None) -> Non
     Raises what `commit` raises, and at the end what kept git from committing.
     """
     if not drafted.files:
-        _tell_nothing(consent.style)
+        tell_nothing(consent.style)
         return
     if consent.plan:
         _show_plan(drafted, consent.style)
@@ -35,15 +37,20 @@ def carry(drafted: Draft, consent: Consent, *, undoes: int | None = None) -> Non
 
 
 def ask(drafted: Draft, consent: Consent) -> None:
-    """Print the difference and ask. Ends the command for a no; ProvisionerError where nobody can be asked."""
+    """Print the difference and ask, as `demand_consent` does."""
     if consent.style == "table":
         write_differences(drafted.differences, drafted.files)
+    demand_consent(question(drafted.differences, drafted.files), consent)
+
+
+def demand_consent(asked: str, consent: Consent) -> None:
+    """Ask unless yes was said. Ends the command for a no; ProvisionerError where nobody can be asked."""
     if consent.yes:
         return
     if not sys.stdin.isatty():
         message = "nobody is there to be asked, so nothing is written"
         raise ProvisionerError(message, hint="say yes beforehand: --yes")
-    if not click.confirm(question(drafted.differences, drafted.files), err=True):
+    if not click.confirm(asked, err=True):
         click.echo("nothing is written", err=True)
         click.get_current_context().exit(1)
 
@@ -70,17 +77,25 @@ def _show_plan(drafted: Draft, style: str) -> None:
         write_differences(drafted.differences, drafted.files)
     write_plan(boot_plan(drafted.paths, drafted.catalogue, drafted), style)
     # Without files to write nobody comes here.
-    click.get_current_context().exit(_CHANGES)
+    click.get_current_context().exit(CHANGES)
 
 
 def _tell(drafted: Draft, applied: Applied, style: str) -> None:
+    lines = [f"wrote {file}" for file in applied.files]
+    differences = [each.record() for each in drafted.differences]
+    tell(applied, style, lines=lines, way_back=f"undo with: prov undo {applied.number}", differences=differences)
+
+
+def tell(
+    applied: Applied, style: str, *, lines: Sequence[str], way_back: str, differences: Sequence[Writable]
+) -> None:
+    """Say what was written, for people as lines and for programs as data. Raises what kept git from committing."""
     if style == "table":
-        output.say("\n".join(f"wrote {file}" for file in applied.files))
+        output.say("\n".join(lines))
         if applied.commit:
             click.echo(f"committed {applied.commit}")
-        click.echo(f"undo with: prov undo {applied.number}")
+        click.echo(way_back)
     else:
-        differences = [each.record() for each in drafted.differences]
         output.write_data({"change": applied.number, "files": applied.files, "differences": differences}, style)
     output.problems(applied.left)
     output.warn_of_unserved("written", applied.unserved)
@@ -88,7 +103,8 @@ def _tell(drafted: Draft, applied: Applied, style: str) -> None:
         raise applied.uncommitted
 
 
-def _tell_nothing(style: str) -> None:
+def tell_nothing(style: str) -> None:
+    """Say that a change changes nothing."""
     if style == "table":
         click.echo("nothing to change")
     else:

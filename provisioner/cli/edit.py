@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from provisioner.cli.carry import carry
 from provisioner.cli.confirm import Consent
+from provisioner.cli.scratch import left, scratch
 from provisioner.config.paths import Paths
 from provisioner.errors import ProvisionerError
 from provisioner.image.store import catalogue
@@ -42,7 +41,7 @@ def edit_entries(
     view = SiteView.of(paths)
     names = choose(view)
     text = read(view, names)
-    with _kept_on_error(text) as file:
+    with scratch(_bytes(text), ".yaml", lambda file: _bytes(_saved(file))) as file:
         drafted = _edited(file, text, lambda edited: draft(paths, catalogue(paths), plan(names, edited, text)))
         if drafted is None:
             click.echo("nothing to change")
@@ -75,39 +74,9 @@ def _edited(file: Path, text: str, work_out: Callable[[str], Draft]) -> Draft | 
             file.write_bytes(_bytes(_complaint(error) + edited))
 
 
-@contextmanager
-def _kept_on_error(text: str) -> Iterator[Path]:
-    """A file for the editor, for nobody else's eyes. It goes when all is well, and stays for whoever needs it."""
-    with tempfile.NamedTemporaryFile("wb", prefix="prov-edit-", suffix=".yaml", delete=False) as stream:
-        stream.write(_bytes(text))
-    file = Path(stream.name)
-    try:
-        yield file
-    except (ProvisionerError, click.ClickException) as error:
-        if not file.exists() or _saved(file) in {text, ""}:
-            file.unlink(missing_ok=True)
-            raise
-        hint = error.hint if isinstance(error, ProvisionerError) else None
-        raise ProvisionerError(f"{error.message}\nwhat you wrote is in {file}", hint=hint) from None
-    except BaseException:
-        # A no, an interrupt, or a plan that was only looked at.
-        if file.exists():
-            click.echo(f"what you wrote is in {file}", err=True)
-        raise
-    else:
-        file.unlink(missing_ok=True)
-
-
 def _saved(file: Path) -> str:
     """What the editor left, without our lines. ProvisionerError when it left no file."""
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        message = "the editor removed the file that it was given; nothing is written"
-        raise ProvisionerError(
-            message, hint="save the file to change something, leave it as it is to cancel"
-        ) from None
-    text = content.decode(errors="surrogateescape").replace("\r\n", "\n")
+    text = left(file).decode(errors="surrogateescape").replace("\r\n", "\n")
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(_MARK))
 
 

@@ -66,7 +66,7 @@ def list_(paths: Paths, *, style: str) -> None:
             "current": "yes" if each["current"] else "",
             "system": each["os_name"],
             "kernel": each["kernel_release"],
-            "root": f"{each['root']['size'] >> 20} MiB",
+            "root": f"{each['root']['size'] >> 20} MiB" if each["root"] else "base",
             "made": datetime.fromtimestamp(each["created"], UTC).strftime("%Y-%m-%d %H:%M"),
         }
         for each in found

@@ -13,7 +13,7 @@ from provisioner.http.blob import Blob, check_conditions
 from provisioner.http.site import HttpSite
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
-from provisioner.model.image import Artifact, Generation
+from provisioner.model.image import Artifact, BootSet, Generation
 from provisioner.overlay.rendered import OverlayKind
 from provisioner.trust.token import Claims, TokenError
 
@@ -74,28 +74,28 @@ class Fetches:
 
     async def kernel(self, request: web.Request) -> web.StreamResponse:
         """The kernel of the generation that the boot holds to."""
-        return self._artifact(request, Resource.KERNEL, lambda generation: generation.kernel)
+        return self._artifact(request, Resource.KERNEL, lambda parts: parts.kernel)
 
     async def stage1(self, request: web.Request) -> web.StreamResponse:
         """The stage-1 initramfs."""
-        return self._artifact(request, Resource.STAGE1, lambda generation: generation.stage1)
+        return self._artifact(request, Resource.STAGE1, lambda parts: parts.stage1)
 
     async def root(self, request: web.Request) -> web.StreamResponse:
         """The root image; ranges are answered, so a broken transfer goes on where it ended."""
-        return self._artifact(request, Resource.ROOT, lambda generation: generation.root)
+        return self._artifact(request, Resource.ROOT, lambda parts: parts.root)
 
     async def sheet(self, request: web.Request) -> web.Response:
         """The boot sheet: what stage 1 has to fetch and which digests it must find, as lines of key=value."""
         claims, record = self._gate.open(request, Resource.SHEET)
-        generation = self._generation(record)
+        root = self._generation(record).boot_set.root
         overlay = await self._site.rendering.overlay(record.revision, claims.node, OverlayKind.SYSTEM)
         lines = {
             "node": record.node,
             "boot": record.id,
             "generation": record.generation,
             "revision": record.revision,
-            "root_size": generation.root.size,
-            "root_sha256": generation.root.digest.removeprefix("sha256:"),
+            "root_size": root.size,
+            "root_sha256": root.digest.removeprefix("sha256:"),
             "overlay_sha256": overlay.sha256,
         }
         self._record(request, record, Stage.STAGE1, "sheet.sent", "boot sheet")
@@ -112,10 +112,10 @@ class Fetches:
         )
 
     def _artifact(
-        self, request: web.Request, resource: Resource, choose: Callable[[Generation], Artifact]
+        self, request: web.Request, resource: Resource, choose: Callable[[BootSet], Artifact]
     ) -> web.StreamResponse:
         _, record = self._gate.open(request, resource)
-        artifact = choose(self._generation(record))
+        artifact = choose(self._generation(record).boot_set)
         check_conditions(request, artifact.size)
         path = self._site.artifact(artifact.digest)
         if not path.is_file():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from provisioner.config.paths import Paths
 from provisioner.errors import ProvisionerError
+from provisioner.host.who import who
 from provisioner.image import (
     codec,
     inside,
@@ -29,6 +30,7 @@ from provisioner.image.tidy import tidy
 from provisioner.model.image import Artifact, Generation, Origin
 
 Say = Callable[[str], None]
+Obtain = Callable[[Path], "Obtained"]
 
 _INITS = ("/sbin/init", "/lib/systemd/systemd")
 _PINNED = {"kernel", "stage1", "root", "tree"}
@@ -36,11 +38,17 @@ _PINNED = {"kernel", "stage1", "root", "tree"}
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """A tree's story: where it came from, its time in Unix seconds, and what a person should know."""
+    """A tree's story: where it came from, its time in Unix seconds, and what a person should know.
+
+    `parent` is the generation that it was made of. `may_be_base`: a tree that cannot boot is kept as a base.
+    """
 
     origin: Origin
     epoch: int
     warnings: tuple[str, ...] = ()
+    parent: str | None = None
+    note: str = ""
+    may_be_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +60,45 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Packed:
-    kernel: Artifact
-    stage1: Artifact
-    root: Artifact
+class _Tree:
+    """A tree that was looked at: its list, what it holds, and the kernel to boot or what it lacks."""
+
+    folder: Path
+    listing: Path
+    found: Manifest
+    inventory: Path
+    kernel: Kernel | None
+    lacks: tuple[str, ...]
+    removed: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def build(paths: Paths, name: str, obtain: Callable[[Path], Obtained], *, say: Say) -> Outcome:
+def build(paths: Paths, name: str, obtain: Obtain, *, say: Say, release: str | None = None) -> Outcome:
     """Make the next generation of an image from the tree that `obtain` puts into a new directory.
 
     A result that equals the current generation is not published again. `say` gets a line for every step.
-    Raises ProvisionerError when the tree cannot boot and ConflictError when the image is being built already.
+    `release` is that of the kernel to boot, or how it starts; the newest one otherwise.
+    Raises ProvisionerError when the tree cannot boot and may not be a base, or would take the place of a
+    generation that boots, and ConflictError when the image is being built already.
     """
     unpack.require_root()
     store.prepare(paths)
     with workspace(paths, store.check_name(name)) as work:
-        tree = work / "tree"
-        obtained = obtain(tree)
-        removed = tidy(tree)
-        chosen = _bootable(tree, obtained)
+        folder = work / "tree"
+        obtained = obtain(folder)
+        removed = tidy(folder)
         say("read the tree")
-        listing = work / "manifest"
-        found = manifest.write(tree, listing)
-        facts = inventory.write(tree, listing, work / "inventory")
-        codecs = codec.choose(tree, chosen)
-        packed = _pack(paths, work, chosen, codecs=codecs, epoch=obtained.epoch, say=say)
-        warnings = (*obtained.warnings, *codecs.warnings, *_acl_warnings(found), *facts.notes)
-        candidate = _describe(name, tree, chosen, found=found, packed=packed, obtained=obtained)
-        listed = store.add_artifact(paths, work / "inventory")
-        update = {"removed": removed, "warnings": warnings, "inventory": listed}
-        candidate = candidate.model_copy(update=update)
+        tree = _look(folder, work, removed=removed, release=release)
         current = store.catalogue(paths).find(name)
+        _refuse_base(tree, obtained, current)
+        packed, warnings = _pack(paths, work, tree, epoch=obtained.epoch, say=say)
+        listed = store.add_artifact(paths, tree.inventory)
+        warnings = (*obtained.warnings, *warnings, *_acl_warnings(tree.found), *tree.notes)
+        update = {**packed, "warnings": warnings, "inventory": listed}
+        candidate = _describe(name, tree, obtained).model_copy(update=update)
         if current is not None and _same(candidate, current):
             return Outcome(current, is_new=False)
-        store.add_tree(paths, found.tree, folder=tree, manifest=listing)
+        store.add_tree(paths, tree.found.tree, folder=folder, manifest=tree.listing)
         return Outcome(store.publish(paths, candidate), is_new=True)
 
 
@@ -95,14 +108,26 @@ def _same(candidate: Generation, current: Generation) -> bool:
     return pinned and current.inventory is not None
 
 
-def _bootable(tree: Path, obtained: Obtained) -> Kernel:
-    kernels = kernel.find(tree)
-    missing = _missing_parts(tree, kernels)
-    if missing:
-        message = f"{obtained.origin.reference} cannot boot: it lacks {' and '.join(missing)}"
-        hint = "import an image with a kernel and systemd installed; a bare container needs both added first"
-        raise ProvisionerError(message, hint=hint)
-    return kernels[-1]
+def _look(folder: Path, work: Path, *, removed: tuple[str, ...], release: str | None) -> _Tree:
+    listing, facts = work / "manifest", work / "inventory"
+    kernels = kernel.find(folder)
+    chosen = kernel.choose(kernels, release)
+    found = manifest.write(folder, listing)
+    held = inventory.write(folder, listing, facts)
+    lacks = _missing_parts(folder, kernels)
+    return _Tree(folder, listing, found, facts, chosen, lacks, removed, held.notes)
+
+
+def _refuse_base(tree: _Tree, obtained: Obtained, current: Generation | None) -> None:
+    """Nodes that boot an image must go on to; a base of the same name would take the boot away from them."""
+    if not tree.lacks:
+        return
+    message = f"{obtained.origin.reference} cannot boot: it lacks {' and '.join(tree.lacks)}"
+    if not obtained.may_be_base:
+        raise ProvisionerError(message, hint="add the packages of a kernel and of systemd to the recipe")
+    if current is not None and current.boots:
+        hint = f"import it under another name, such as {current.image}-base, and build on it: {current.remedy}"
+        raise ProvisionerError(f"{message}, and would take the place of {current.name}, which boots", hint=hint)
 
 
 def _missing_parts(tree: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
@@ -112,29 +137,29 @@ def _missing_parts(tree: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _pack(paths: Paths, work: Path, chosen: Kernel, *, codecs: codec.Codecs, epoch: int, say: Say) -> _Packed:
-    files = {name: work / name for name in ("kernel", "stage1", "root", "scratch")}
-    shutil.copyfile(chosen.file, files["kernel"])
-    say(f"make stage 1 for kernel {chosen.release}")
-    files["scratch"].mkdir()
+def _pack(
+    paths: Paths, work: Path, tree: _Tree, *, epoch: int, say: Say
+) -> tuple[dict[str, Artifact], tuple[str, ...]]:
+    """The artifacts by the names of their fields, and warnings; nothing for a base."""
+    if tree.kernel is None or tree.lacks:
+        return {}, ()
+    codecs = codec.choose(tree.folder, tree.kernel)
+    files = {name: work / name for name in ("kernel", "stage1", "root")}
+    shutil.copyfile(tree.kernel.file, files["kernel"])
+    say(f"make stage 1 for kernel {tree.kernel.release}")
+    scratch = work / "scratch"
+    scratch.mkdir()
     module = paths.data / "images" / "stage1" / stage1.MODULE
     stage1.build(
-        work / "tree",
-        chosen,
-        module=module,
-        output=files["stage1"],
-        codec=codecs.stage1,
-        scratch=files["scratch"],
+        tree.folder, tree.kernel, module=module, output=files["stage1"], codec=codecs.stage1, scratch=scratch
     )
     say(f"pack the root as squashfs ({codecs.root.value})")
-    squashfs.pack(work / "tree", files["root"], codec=codecs.root, epoch=epoch)
-    return _Packed(*(store.add_artifact(paths, files[name]) for name in ("kernel", "stage1", "root")))
+    squashfs.pack(tree.folder, files["root"], codec=codecs.root, epoch=epoch)
+    return {name: store.add_artifact(paths, file) for name, file in files.items()}, codecs.warnings
 
 
-def _describe(
-    name: str, tree: Path, chosen: Kernel, *, found: Manifest, packed: _Packed, obtained: Obtained
-) -> Generation:
-    system = osrelease.read(tree)
+def _describe(name: str, tree: _Tree, obtained: Obtained) -> Generation:
+    system = osrelease.read(tree.folder)
     return Generation(
         image=name,
         number=0,
@@ -143,14 +168,16 @@ def _describe(
         os_name=system.name,
         os_id=system.id,
         os_version=system.version,
-        kernel_release=chosen.release,
-        kernel=packed.kernel,
-        stage1=packed.stage1,
-        root=packed.root,
-        tree=found.tree,
-        tree_size=found.size,
-        entries=found.entries,
+        kernel_release=tree.kernel.release if tree.kernel else "",
+        lacks=tree.lacks,
+        tree=tree.found.tree,
+        tree_size=tree.found.size,
+        entries=tree.found.entries,
         origin=obtained.origin,
+        removed=tree.removed,
+        parent=obtained.parent,
+        made_by=who(),
+        note=obtained.note,
     )
 
 

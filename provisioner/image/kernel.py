@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioner.errors import NotFoundError
 from provisioner.image import inside
 
 _IN_MODULES = ("vmlinuz", "vmlinux", "Image")
@@ -37,6 +38,18 @@ class Kernel:
 def find(root: Path) -> tuple[Kernel, ...]:
     """The kernels of a tree that have modules, the best last: newest, and rather no debug or real-time variant."""
     return tuple(each for each in every(root) if each.has_modules)
+
+
+def choose(kernels: tuple[Kernel, ...], release: str | None) -> Kernel | None:
+    """The best of some kernels, or of those whose release starts so; None where there are none at all.
+
+    Raises NotFoundError where others are there.
+    """
+    found = [each for each in kernels if each.release.startswith(release or "")]
+    if kernels and not found:
+        there = ", ".join(each.release for each in kernels)
+        raise NotFoundError(f"the image has no kernel {release}", hint=f"its kernels: {there}")
+    return found[-1] if found else None
 
 
 def every(root: Path) -> tuple[Kernel, ...]:

@@ -10,17 +10,20 @@ from provisioner.model.image import Generation
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The images of a site: generations by image name and number, and the current number of each name."""
+    """The images of a site: generations by image name and number, the current number and the tags of each."""
 
     generations: Mapping[str, Mapping[int, Generation]] = field(default_factory=dict)
     current: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def find(self, reference: str) -> Generation | None:
-        """The generation that `NAME`, `NAME@NUMBER` or `NAME@sha256:TREE` means, or None."""
+        """The generation that `NAME`, `NAME@NUMBER`, `NAME@TAG` or `NAME@sha256:TREE` means, or None."""
         name, _, chosen = reference.partition("@")
         generations = self.generations.get(name, {})
         if not chosen:
             return generations.get(self.current.get(name, 0))
         if chosen.startswith("sha256:"):
             return next((each for each in generations.values() if each.tree == chosen), None)
+        if not chosen.isdecimal():
+            return generations.get(self.tags.get(name, {}).get(chosen, 0))
         return generations.get(int(chosen))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+
+from provisioner.errors import ProvisionerError
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -28,18 +31,37 @@ class Artifact(Record):
 
 
 class Origin(Record):
-    """Where a generation came from: `kind` recipe or oci; `reference` as typed; `digest` of what it named."""
+    """Where a generation came from.
+
+    `kind` is recipe, command, generation, or that of a source (registry, oci, docker-archive, tar, directory,
+    sif, ssh); `reference` as typed, `digest` of what it named, `platform` such as linux/amd64, `signature` what is
+    known of who signed it, in words.
+    """
 
     kind: str
     reference: str
     digest: str | None = None
+    platform: str = ""
+    signature: str = ""
+
+
+class BootSet(NamedTuple):
+    """What a node fetches to boot: always of one generation."""
+
+    kernel: Artifact
+    stage1: Artifact
+    root: Artifact
 
 
 class Generation(Record):
     """One immutable state of an image: tree, kernel, stage 1 and root, always used together.
 
-    `created` is Unix seconds, `tree_size` the sum of file sizes in bytes, `removed` the paths that import
-    cleaned away. `inventory` says what the image holds; generations of before there were any have None.
+    `created` is Unix seconds, `made_by` the user who made it, `tree_size` the sum of file sizes in bytes, and
+    `removed` the paths that import cleaned away. `inventory` says what the image holds; generations of before
+    there were any have None. `parent` (NAME@NUMBER) is the generation that this one was made of, and `note` what
+    a person says of it.
+
+    A *base* is a tree that cannot boot: it has no kernel, stage 1 or root, and `lacks` says what is missing.
     """
 
     image: str
@@ -49,10 +71,11 @@ class Generation(Record):
     os_name: str
     os_id: str
     os_version: str
-    kernel_release: str
-    kernel: Artifact
-    stage1: Artifact
-    root: Artifact
+    kernel_release: str = ""
+    kernel: Artifact | None = None
+    stage1: Artifact | None = None
+    root: Artifact | None = None
+    lacks: tuple[str, ...] = ()
     tree: str
     tree_size: int
     entries: int
@@ -60,8 +83,33 @@ class Generation(Record):
     inventory: Artifact | None = None
     removed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    parent: str | None = None
+    made_by: str = ""
+    note: str = ""
 
     @property
     def name(self) -> str:
         """`debian-12@3`."""
         return f"{self.image}@{self.number}"
+
+    @property
+    def boots(self) -> bool:
+        """Whether nodes can boot it."""
+        return None not in (self.kernel, self.stage1, self.root)
+
+    @property
+    def boot_set(self) -> BootSet:
+        """What nodes fetch; ProvisionerError for a base."""
+        if self.kernel is None or self.stage1 is None or self.root is None:
+            raise ProvisionerError(f"{self.name} cannot boot: {self.why_not}", hint=self.remedy)
+        return BootSet(self.kernel, self.stage1, self.root)
+
+    @property
+    def why_not(self) -> str:
+        """What keeps a base from booting, in words."""
+        return f"it lacks {' and '.join(self.lacks) or 'a kernel, stage 1 or root'}"
+
+    @property
+    def remedy(self) -> str:
+        """The command that makes a base bootable."""
+        return f"prov image build RECIPE --from {self.image} --name NAME adds what is missing"

@@ -18,7 +18,9 @@ _INTERFACE = re.compile(r"(?!lo$)[A-Za-z0-9]([A-Za-z0-9_.-]{0,13}[A-Za-z0-9])?")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # 253 characters are the 255 octets of RFC 1035 section 2.3.4.
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|sha256:[0-9a-fA-F]{64}))?")
+_IMAGE = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|[a-z][a-z0-9_.-]{0,62}|sha256:[0-9a-fA-F]{64}))?"
+)
 _ARGUMENT = re.compile(r"[\x21-\x7e]+")
 _PATH = re.compile(r"(/(?!\.\.?(/|$))[!-.0-~]+)+|/")
 _DEVICE = re.compile(r"/dev(/(?!\.\.?(/|$))[A-Za-z0-9_.:+-]+)+")
@@ -59,7 +61,7 @@ RemovableName = Annotated[str, _matching(_NAME, _A_NAME, removable=True)]
 InterfaceName = Annotated[str, _matching(_INTERFACE, _AN_INTERFACE)]
 RemovableInterface = Annotated[str, _matching(_INTERFACE, _AN_INTERFACE, removable=True)]
 Domain = Annotated[str, _matching(_DOMAIN, "a domain such as cluster.local, at most 253 characters")]
-ImageRef = Annotated[str, _matching(_IMAGE, "an image: NAME, NAME@GENERATION or NAME@sha256:DIGEST")]
+ImageRef = Annotated[str, _matching(_IMAGE, "an image: NAME, NAME@GENERATION, NAME@TAG or NAME@sha256:DIGEST")]
 KernelArgument = Annotated[
     str,
     _matching(_ARGUMENT, "one kernel argument (no spaces, printable ASCII)"),

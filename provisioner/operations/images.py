@@ -65,7 +65,7 @@ def import_image(paths: Paths, source: str, name: str, *, say: Say = lambda _: N
         image = oci.open_image(reference)
         unpacked = unpack.unpack(image, tree, say=say)
         origin = Origin(kind="oci", reference=source, digest=image.digest)
-        return Obtained(origin, unpacked.newest, unpacked.warnings)
+        return Obtained(origin, unpacked.newest, unpacked.warnings, may_be_base=True)
 
     return _served(paths, build(paths, name, obtain, say=say))
 

@@ -184,8 +184,8 @@ class _Play:
 
     def _found(self, url: str, target: Target, decision: Boot) -> Step:
         generation = decision.generation
-        artifacts = {Resource.KERNEL: generation.kernel, Resource.STAGE1: generation.stage1}
-        artifacts[Resource.ROOT] = generation.root
+        parts = generation.boot_set
+        artifacts = {Resource.KERNEL: parts.kernel, Resource.STAGE1: parts.stage1, Resource.ROOT: parts.root}
         if target.resource in artifacts:
             artifact = artifacts[target.resource]
             fault = self._stage.artifacts.fault(artifact)

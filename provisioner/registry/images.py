@@ -39,10 +39,14 @@ def image_uses(entries: Iterable[Entry[Any]]) -> Iterator[ImageUse]:
 
 
 def check_images(uses: Iterable[ImageUse], catalogue: Catalogue) -> Iterator[Problem]:
-    """A problem for every use of an image or generation that does not exist."""
+    """A problem for every use of an image or generation that does not exist, or that cannot boot."""
     for use in uses:
-        if catalogue.find(use.reference) is None:
+        found = catalogue.find(use.reference)
+        if found is None:
             yield Problem(use.file, use.line, use.column, *_missing(use.reference, catalogue))
+        elif not found.boots:
+            message = f"the image {use.reference} cannot boot: {found.why_not}"
+            yield Problem(use.file, use.line, use.column, message, found.remedy)
 
 
 def _missing(reference: str, catalogue: Catalogue) -> tuple[str, str]:

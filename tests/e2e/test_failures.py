@@ -41,18 +41,18 @@ def test_a_boot_survives_a_killed_daemon_and_keeps_its_revision_through_an_edit(
 def test_one_flipped_bit_in_the_root_image_is_refused_with_the_reason(cluster: RealSite) -> None:
     generation = catalogue(cluster.paths).find("debian-12")
     assert generation is not None
-    root = artifact_path(cluster.paths, generation.root.digest)
-    flip_bit(root, generation.root.size // 2)
+    root = artifact_path(cluster.paths, generation.boot_set.root.digest)
+    flip_bit(root, generation.boot_set.root.size // 2)
 
     machine = cluster.boot(4)
     machine.wait_for("provisioner: FAILED: the root image is damaged", BOOT_SECONDS)
     failed = cluster.wait_for_boot("n004")
-    flip_bit(root, generation.root.size // 2)
+    flip_bit(root, generation.boot_set.root.size // 2)
     machine.power_off()
 
     assert failed.state == "failed"
     assert "the root image is damaged" in failed.reason
-    assert generation.root.digest.removeprefix("sha256:") in failed.reason
+    assert generation.boot_set.root.digest.removeprefix("sha256:") in failed.reason
     assert "damaged" in cluster.prov("status")
 
 

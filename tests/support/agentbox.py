@@ -36,7 +36,9 @@ PROGRAMS = (
 )
 _STEP = """\
 #!/bin/sh
-read -r n < /steps; n=$((n + 1)); echo $n > /steps
+# Appended: the programs of a pipeline start at once, and one that is killed must not leave the count empty.
+echo step >> /steps
+n=0; while read -r _; do n=$((n + 1)); done < /steps
 read -r last < /last
 [ $n -lt $last ] || kill -KILL 0
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -107,10 +109,10 @@ class AgentBox:
 
     def killed_at(self, step: int) -> int:
         """Run the script and kill it, and all that it started, as it begins a step; the steps that it came to."""
-        self.write("/steps", "0\n")
+        self.write("/steps", "")
         self.write("/last", f"{step}\n")
         self.sh("PATH=/step:$PATH setsid --wait /usr/libexec/provisioner/overlay --once > /said 2>&1; true")
-        return int(self.sh("cat /steps"))
+        return len(self.sh("cat /steps").splitlines())
 
     def has(self, path: str) -> bool:
         """Whether something is at a path of the box."""

@@ -79,7 +79,7 @@ def test_a_mistake_is_not_written_and_the_text_is_kept(paths: Paths, monkeypatch
     assert (paths.site / KEY).read_text() == "hello {{ node.name }}\n"
     (file,) = kept(paths)
     assert file.read_text() == "hello {{ node.name }}\n{{ node.tags.colour }}"
-    assert f"what you wrote is in {file}" in result.stderr
+    assert f"what you wrote is in {file}" in str(result.exception)
 
 
 def test_without_a_yes_nothing_is_written_and_the_text_is_kept(

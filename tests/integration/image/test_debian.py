@@ -71,7 +71,7 @@ def test_masked_units_never_start(tree: Path) -> None:
 
 
 def test_the_root_is_zstd_and_complete(paths: Paths, built: Generation) -> None:
-    root = store.artifact_path(paths, built.root.digest)
+    root = store.artifact_path(paths, built.boot_set.root.digest)
     listed = subprocess.run(["unsquashfs", "-l", "-d", "", root], capture_output=True, text=True, check=True)
 
     assert squashfs.codec_of(root) is Codec.ZSTD
@@ -80,7 +80,7 @@ def test_the_root_is_zstd_and_complete(paths: Paths, built: Generation) -> None:
 
 
 def test_stage_1_has_what_it_needs_and_no_systemd(paths: Paths, built: Generation) -> None:
-    names = names_in(store.artifact_path(paths, built.stage1.digest))
+    names = names_in(store.artifact_path(paths, built.boot_set.stage1.digest))
 
     for wanted in (
         "virtio_net.ko",

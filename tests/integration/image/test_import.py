@@ -51,7 +51,7 @@ def test_every_artifact_is_what_its_name_says_and_readable_for_the_daemon(paths:
 
     made = import_image(paths, source, "toy").generation
 
-    for artifact in (made.kernel, made.stage1, made.root):
+    for artifact in made.boot_set:
         place = store.artifact_path(paths, artifact.digest)
         done = subprocess.run(["sha256sum", place], capture_output=True, text=True, check=True)
         assert f"sha256:{done.stdout.split()[0]}" == artifact.digest
@@ -90,14 +90,29 @@ def test_what_belongs_to_the_builder_is_removed_and_listed(paths: Paths, tmp_pat
     assert made.removed == ("/etc/hostname", "/etc/machine-id", "/etc/ssh/ssh_host_rsa_key")
 
 
-def test_a_container_without_kernel_is_refused_and_leaves_nothing(paths: Paths, tmp_path: Path) -> None:
+def test_a_container_without_kernel_is_kept_as_a_base_that_says_what_it_lacks(
+    paths: Paths, tmp_path: Path
+) -> None:
     source = layout(tmp_path / "layout", [Tar().add("bin/sh", data=b"#!").done()])
 
-    with pytest.raises(ProvisionerError, match=r"lacks a kernel with its modules and an init") as caught:
-        import_image(paths, f"oci:{source}", "bare")
+    made = import_image(paths, f"oci:{source}", "bare").generation
+
+    assert not made.boots
+    assert made.lacks == ("a kernel with its modules", "an init (/sbin/init)")
+    with pytest.raises(ProvisionerError, match=r"bare@1 cannot boot: it lacks a kernel") as caught:
+        _ = made.boot_set
     assert caught.value.hint
     assert leftovers(paths) == []
-    assert list_images(paths) == ()
+
+
+def test_a_base_does_not_take_the_place_of_a_generation_that_boots(paths: Paths, tmp_path: Path) -> None:
+    import_image(paths, f"oci:{layout(tmp_path / 'whole', [bootable_layer()])}", "toy")
+    bare = layout(tmp_path / "bare", [Tar().add("bin/sh", data=b"#!").done()])
+
+    with pytest.raises(ProvisionerError, match=r"would take the place of toy@1, which boots"):
+        import_image(paths, f"oci:{bare}", "toy")
+
+    assert [each.name for each, _ in list_images(paths)] == ["toy@1"]
 
 
 def test_a_hostile_image_cannot_hurt_the_steps_after_unpacking(paths: Paths, tmp_path: Path) -> None:
@@ -109,8 +124,7 @@ def test_a_hostile_image_cannot_hurt_the_steps_after_unpacking(paths: Paths, tmp
     links.add("usr/lib/modules/6.1.0-1-test/kernel/leak.ko", "symlink", link=f"{outside}/secret.ko")
     source = layout(tmp_path / "layout", [bootable_layer(), links.done()])
 
-    with pytest.raises(ProvisionerError, match="lacks a kernel"):
-        import_image(paths, f"oci:{source}", "toy")
+    assert not import_image(paths, f"oci:{source}", "toy").generation.boots
 
     assert {path.read_text() for path in outside.rglob("*") if path.is_file()} == {"secret"}
 
@@ -127,7 +141,7 @@ def test_a_module_that_links_to_a_file_of_this_machine_does_not_reach_stage_1(
 
     made = import_image(paths, f"oci:{source}", "toy").generation
 
-    packed = store.artifact_path(paths, made.stage1.digest)
+    packed = store.artifact_path(paths, made.boot_set.stage1.digest)
     content = subprocess.run(["zstd", "-dc", packed], capture_output=True, check=True).stdout
     assert b"secret of this machine" not in content
 

@@ -107,8 +107,8 @@ def test_without_anybody_to_ask_nothing_is_written(paths: Paths) -> None:
     assert not (paths.site / "overlays/x").exists()
 
 
-def test_a_plan_writes_nothing_and_its_exit_status_tells_whether_boots_change(paths: Paths) -> None:
-    assert prov(paths, "create", "x", "--plan").exit_code == 0
+def test_a_plan_writes_nothing_and_its_exit_status_tells_that_a_file_would_change(paths: Paths) -> None:
+    assert prov(paths, "create", "x", "--plan").exit_code == 2
     result = prov(paths, "chmod", "motd", "etc/words", "0600", "--plan")
 
     assert result.exit_code == 2

@@ -141,11 +141,11 @@ def test_where_another_server_gives_addresses_nothing_is_asked_of_this_one(paths
 
 def test_a_file_of_the_image_that_is_missing_short_or_damaged_is_a_problem(paths: Paths) -> None:
     generation = catalogue(paths).generations["demo"][1]
-    artifact_path(paths, generation.kernel.digest).unlink()
-    root = artifact_path(paths, generation.root.digest)
+    artifact_path(paths, generation.boot_set.kernel.digest).unlink()
+    root = artifact_path(paths, generation.boot_set.root.digest)
     root.chmod(0o644)
     root.write_bytes(b"ROOT " * 100)
-    stage1 = artifact_path(paths, generation.stage1.digest)
+    stage1 = artifact_path(paths, generation.boot_set.stage1.digest)
     stage1.chmod(0o644)
     stage1.write_bytes(b"short")
 
