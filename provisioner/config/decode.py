@@ -43,13 +43,22 @@ _MAPPING_TYPES = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 @dataclass(frozen=True)
 class Entry(Generic[M]):
-    """One entry as written: the names that its key stands for, the typed value and the marks of both."""
+    """One entry as written: the names that its key stands for, the typed value and the marks of both.
+
+    One that `overrides` is of a switch: its key is the switch, and it makes no node.
+    """
 
     file: str
     key: Scalar
     names: tuple[str, ...]
     value: M
     node: Value
+    overrides: bool = False
+
+    @property
+    def label(self) -> str:
+        """What provenance calls an entry of nodes."""
+        return f"switch {self.key.text}" if self.overrides else f"node {self.key.text}"
 
     def place(self, path: Sequence[str | int]) -> Span:
         """Where the value at a path stands, or the deepest part of the path that was written."""

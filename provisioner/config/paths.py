@@ -47,6 +47,11 @@ class Paths:
         return self.site / "nodes.d"
 
     @property
+    def switch_files(self) -> Path:
+        """The folder of switches."""
+        return self.site / "switches.d"
+
+    @property
     def write_lock(self) -> Path:
         """Held by whoever writes site files."""
         return self.state / "write.lock"

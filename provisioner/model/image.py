@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,6 +45,23 @@ class Origin(Record):
     signature: str = ""
 
 
+class Packing(Record):
+    """How a tree becomes what nodes fetch; a generation that is made of another one is packed as that was.
+
+    `release` is that of the kernel to boot, or how it starts (the newest one when empty). `excludes` are paths
+    that stay out of the root: `/usr/share/doc/*` from the top, `*.pyc` at any depth; what is in a folder goes with
+    it. `drivers` must be in stage 1, or in the kernel itself. `profile` "release" takes much longer for a smaller
+    root. `codec` is the compression of the root (zstd, gzip, xz, lz4); the kernel's own configuration decides when
+    empty.
+    """
+
+    release: str = ""
+    excludes: tuple[str, ...] = ()
+    drivers: tuple[str, ...] = ()
+    profile: Literal["quick", "release"] = "quick"
+    codec: str = ""
+
+
 class BootSet(NamedTuple):
     """What a node fetches to boot: always of one generation."""
 
@@ -58,8 +75,8 @@ class Generation(Record):
 
     `created` is Unix seconds, `made_by` the user who made it, `tree_size` the sum of file sizes in bytes, and
     `removed` the paths that import cleaned away. `inventory` says what the image holds; generations of before
-    there were any have None. `parent` (NAME@NUMBER) is the generation that this one was made of, and `note` what
-    a person says of it.
+    there were any have None. `parent` (NAME@NUMBER) is the generation that this one was made of, `note` what
+    a person says of it, and `packing` how its tree was packed.
 
     A *base* is a tree that cannot boot: it has no kernel, stage 1 or root, and `lacks` says what is missing.
     """
@@ -86,6 +103,7 @@ class Generation(Record):
     parent: str | None = None
     made_by: str = ""
     note: str = ""
+    packing: Packing = Packing()
 
     @property
     def name(self) -> str:

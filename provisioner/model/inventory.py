@@ -90,12 +90,19 @@ class Package(Fact):
     architecture: str
 
 
+class CpuNeed(Fact):
+    """The level of x86-64 (1 to 4, as in x86-64-v2) that programs need, and the file that says so."""
+
+    level: int
+    evidence: str
+
+
 class Inventory(Fact):
     """The facts of one image generation. The list of its files is apart (`model.imagefiles`).
 
     `os` is the assignments of os-release(5). `network` has the network backends, `services` other well-known
     programs. `package_manager` is dpkg, rpm or None. `texts` has what small public files say, by their path.
-    `notes` names what could not be read.
+    `cpu` is what processors must have, None where nothing tells it. `notes` names what could not be read.
     """
 
     format: int = FORMAT
@@ -110,6 +117,7 @@ class Inventory(Fact):
     package_manager: Literal["dpkg", "rpm"] | None
     packages: tuple[Package, ...]
     texts: Mapping[str, str]
+    cpu: CpuNeed | None = None
     notes: tuple[str, ...] = ()
 
     def unit(self, name: str) -> Unit | None:

@@ -1,8 +1,9 @@
-"""Everything that people wrote, read once from the disk: site files, overlays and boot script templates.
+"""Everything that people wrote, read once from the disk: site files, overlays, boot script templates, includes.
 
 The content that is hashed is the content that is parsed, rendered and kept; nothing is read twice. Keys are
 paths in the revision: `site/nodes.d/rack1.yaml`, `overlays/hostname/rootfs/etc/hostname.j2`,
-`templates/boot.ipxe.j2`. A file of the site shadows the shipped file with the same key.
+`templates/boot.ipxe.j2`, `files/motd.txt` (what templates may include). A file of the site shadows the shipped
+file with the same key.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import NamedTuple
 
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, Problem, UnavailableError
-from provisioner.registry.pending import settled
+from provisioner.registry.pending import Making, settled
 
 LARGEST = 64 << 20
 
 _ATTEMPTS = 5
 _SCRIPT = ".ipxe.j2"
+_INCLUDES = "files"
 # What machines get that do not boot: a node cannot ask for these.
 _ANSWERS = frozenset({"unknown", "refused"})
 _SITE_MODE = 0o640
@@ -53,7 +55,9 @@ def collect(paths: Paths) -> Mapping[str, SourceFile]:
     """
     for _ in range(_ATTEMPTS):
         try:
-            return settled(paths, lambda: _collect_once(paths), _configuration)
+            return settled(
+                paths, lambda: _collect_once(paths), Making(_written, lambda key: _shipped_file(paths, key))
+            )
         except FileNotFoundError:
             # An editor or a checkout is at work: what was listed is gone. Look again.
             continue
@@ -101,17 +105,34 @@ def _collect_once(paths: Paths) -> Mapping[str, SourceFile]:
 
 def _misplaced(paths: Paths) -> Iterator[Problem]:
     """A problem for everything that stands where a folder of the site belongs."""
-    for folder in (paths.group_files, paths.node_files, paths.site / "overlays", paths.site / "templates"):
+    own = (paths.site / name for name in ("overlays", "templates", _INCLUDES))
+    for folder in (paths.group_files, paths.node_files, paths.switch_files, *own):
         if os.path.lexists(folder) and not folder.is_dir():
             what = "a symlink that leads to no folder" if folder.is_symlink() else "a file"
             hint = f"move it away, and mkdir {folder}"
             yield Problem(
                 folder.name, 0, 0, f"there is {what} where a folder belongs; nothing is read there", hint
             )
+    includes = paths.site / _INCLUDES
+    if includes.is_dir() and not _is_inside(paths, includes):
+        hint = f"make it a folder, and copy into it what templates include: rm {includes}; mkdir {includes}"
+        yield Problem(_INCLUDES, 0, 0, "a symlink that leads out of the site; nothing is read there", hint)
 
 
-def _configuration(content: bytes) -> SourceFile:
-    return SourceFile(FileKind.FILE, _SITE_MODE, content)
+def _is_inside(paths: Paths, folder: Path) -> bool:
+    """Whether a folder is there and, followed through links, part of the site."""
+    return folder.is_dir() and folder.resolve().is_relative_to(paths.site.resolve())
+
+
+def _written(content: bytes, old: SourceFile | None) -> SourceFile:
+    return SourceFile(FileKind.FILE, old.mode if old else _SITE_MODE, content)
+
+
+def _shipped_file(paths: Paths, key: str) -> SourceFile | None:
+    path = paths.data / key
+    if paths.data == paths.site or not os.path.lexists(path):
+        return None
+    return _read(_Leaf(key, str(path), path.is_symlink()), paths)
 
 
 def _is_text(name: str) -> bool:
@@ -167,11 +188,13 @@ def _site(paths: Paths) -> Iterator[_Leaf]:
     if paths.site != paths.data:
         yield from _overlays(paths.site / "overlays")
         yield from _templates(paths.site / "templates")
+    if _is_inside(paths, paths.site / _INCLUDES):
+        yield from _leaves(str(paths.site / _INCLUDES), _INCLUDES)
     if paths.site_file.is_symlink():
         yield _Leaf("site/provisioner.yaml", str(paths.site_file), is_link=True, mode=_SITE_MODE, own=True)
     elif paths.site_file.exists():
         yield _Leaf("site/provisioner.yaml", str(paths.site_file), is_link=False, mode=_SITE_MODE, own=True)
-    for folder in (paths.group_files, paths.node_files):
+    for folder in (paths.group_files, paths.node_files, paths.switch_files):
         strays = not folder.resolve().is_relative_to(paths.site.resolve())
         for entry in _listed(folder):
             if entry.name.endswith((".yaml", ".yml")) and not entry.name.startswith("."):

@@ -42,7 +42,7 @@ from provisioner.registry.inherit import cycles
 from provisioner.registry.names import LONGEST_LABEL, TAKEN, check_interface_names, check_node_names
 from provisioner.registry.resolve import Resolution, resolve
 from provisioner.registry.rows import NodeRow, row_of
-from provisioner.registry.sources import GROUP_FILES, NODE_FILES, Sources
+from provisioner.registry.sources import FILES_OF_NODES, GROUP_FILES, Sources
 from provisioner.registry.tables import Tables
 
 _CONTESTED = """
@@ -148,7 +148,7 @@ class Work:
         if self.site_text != self.before.meta.get("site"):
             old: Iterable[str] = (name for (name,) in self.tables.rows("SELECT node FROM member"))
         else:
-            files = [file for file in self.changed_files if file.startswith(NODE_FILES)]
+            files = [file for file in self.changed_files if file.startswith(FILES_OF_NODES)]
             added = self.new_groups.keys() - self.before.groups.keys()
             # A new group may have been named before it was there.
             named = self._named_in([*files, *self._files_referring(GROUP, added)])
@@ -285,7 +285,7 @@ class Work:
 
     def _spoken_of(self, file: str, resolution: Resolution) -> frozenset[str]:
         """The nodes that a node file names, or that get something from a group file, before or now."""
-        if file.startswith(NODE_FILES):
+        if file.startswith(FILES_OF_NODES):
             return frozenset(self._named_in([file]))
         if not file.startswith(GROUP_FILES):
             return frozenset(self._named_in(self.sources.node_files))

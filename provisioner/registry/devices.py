@@ -7,6 +7,7 @@ from typing import Any
 
 from provisioner.model.address import InfinibandAddress, MacAddress
 from provisioner.model.device import Bond, DeviceType, Infiniband, Vlan
+from provisioner.model.devicestack import conflicts
 from provisioner.model.resolved import ResolvedInterface
 from provisioner.registry.facts import Facts, items, keys, scalar, tree
 
@@ -58,9 +59,13 @@ def misfits(facts: Facts, fields: Sequence[dict[str, Any]]) -> Iterator[Misfit]:
     primary = scalar(facts, "primary")
     if primary is not None and primary not in names:
         yield ("primary",), f"the primary interface {primary} does not exist", f"there is {_listed(names)}"
-    for each in interfaces:
-        yield from _misplaced(facts, each)
-        yield from _dangling(each, names)
+    found = [misfit for each in interfaces for misfit in (*_misplaced(facts, each), *_dangling(each, names))]
+    yield from found
+    told = {path[1] for path, _, _ in found}
+    for conflict in conflicts(interfaces):
+        # What is wrong by itself is wrong with others too.
+        if conflict.device not in told:
+            yield ("interfaces", conflict.device, *conflict.key), conflict.message, conflict.hint
 
 
 def _misplaced(facts: Facts, interface: ResolvedInterface) -> Iterator[Misfit]:

@@ -27,7 +27,7 @@ def arrivals(entries: Sequence[Entry[NodeEntry]], groups: Groups, order: Collect
     found: dict[str, Arrival] = {}
     anew = max((index for index, entry in enumerate(entries) if ("groups",) in entry.value.removed), default=0)
     for entry in entries[anew:]:
-        _follow(entry, f"node {entry.key.text}", (), (groups, frozenset(order), found))
+        _follow(entry, entry.label, (), (groups, frozenset(order), found))
     return {name: found[name] for name in order if name in found}
 
 
@@ -58,7 +58,7 @@ class Removal:
 
 def removals(entries: Sequence[Entry[NodeEntry]], groups: Groups, order: Collection[str]) -> tuple[Removal, ...]:
     """What keeps groups from a node that its entries or other groups name; `order` are the groups that it has."""
-    lists: list[tuple[str, Entry[Any]]] = [(f"node {entry.key.text}", entry) for entry in entries]
+    lists: list[tuple[str, Entry[Any]]] = [(entry.label, entry) for entry in entries]
     lists += [(f"group {name}", groups[name]) for name in order]
     candidates = _reachable((name for entry in entries for name in entry.value.groups), groups)
     return tuple(

@@ -20,6 +20,9 @@ def check_node_names(entries: Iterable[Entry[NodeEntry]]) -> list[Problem]:
     problems: list[Problem] = []
     first: dict[str, str] = {}
     for entry in entries:
+        # A switch may name nodes that are gone.
+        if entry.overrides:
+            continue
         clashes = [message for name in entry.names if (message := _clash(name, first))]
         span = entry.key.span
         problems += [

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from provisioner.config.paths import Paths
 from provisioner.errors import UnavailableError
@@ -20,8 +21,9 @@ from provisioner.host.journal import Journal, Place, Step, digest
 # A reader that writers overtake this often in a row meets more commits than edits can make.
 _ATTEMPTS = 50
 _SITE = "site/"
+_OVERLAYS = "overlays/"
 _SITE_FILE = "provisioner.yaml"
-_FOLDERS = ("groups.d", "nodes.d")
+_FOLDERS = ("groups.d", "nodes.d", "switches.d")
 
 
 class Read(Protocol):
@@ -51,11 +53,22 @@ def is_configuration(path: str) -> bool:
     return shown and len(parts) == 2 and parts[0] in _FOLDERS
 
 
-def settled(paths: Paths, read: Callable[[], Mapping[str, F]], made: Callable[[bytes], F]) -> Mapping[str, F]:
+@dataclass(frozen=True, slots=True)
+class Making(Generic[F]):
+    """How files are made that a reader cannot read yet.
+
+    `written` is one of the site with a new content, in place of another one of it or of none. `shipped` is what
+    ships under a key of the revision, which a file of the site covers.
+    """
+
+    written: Callable[[bytes, F | None], F]
+    shipped: Callable[[str], F | None]
+
+
+def settled(paths: Paths, read: Callable[[], Mapping[str, F]], making: Making[F]) -> Mapping[str, F]:
     """What `read` returns, by key of the revision, with all of a commit that is under way, or nothing of it.
 
-    `made` makes a configuration file of its content. Raises UnavailableError when commits never cease, and
-    IntegrityError when the journal is damaged.
+    Raises UnavailableError when commits never cease, and IntegrityError when the journal is damaged.
     """
     place = place_of(paths)
     for _ in range(_ATTEMPTS):
@@ -63,7 +76,7 @@ def settled(paths: Paths, read: Callable[[], Mapping[str, F]], made: Callable[[b
         found = read()
         waiting = journal.read(place.journal)
         if journal.mark(place) == before:
-            return found if waiting is None else _overlaid(paths.site, found, waiting, made)
+            return found if waiting is None else _overlaid(paths.site, found, waiting, making)
     raise UnavailableError(f"the files below {paths.site} keep changing while they are read", hint="try again")
 
 
@@ -90,7 +103,7 @@ def _names(paths: Paths) -> Iterator[tuple[str, str]]:
                     yield path, os.path.realpath(entry.path) if entry.is_symlink() else entry.path
 
 
-def _overlaid(site: Path, found: Mapping[str, F], waiting: Journal, made: Callable[[bytes], F]) -> Mapping[str, F]:
+def _overlaid(site: Path, found: Mapping[str, F], waiting: Journal, making: Making[F]) -> Mapping[str, F]:
     result = dict(found)
     for key, each in found.items():
         step = _step_of(site, key, waiting)
@@ -100,11 +113,27 @@ def _overlaid(site: Path, found: Mapping[str, F], waiting: Journal, made: Callab
         if step.content is None:
             del result[key]
         else:
-            result[key] = made(step.content)
+            result[key] = making.written(step.content, each)
     for step in waiting.steps:
         if step.before is None and step.content is not None and is_configuration(step.path):
-            result.setdefault(_SITE + step.path, made(step.content))
+            result.setdefault(_SITE + step.path, making.written(step.content, None))
+        elif step.path.startswith(_OVERLAYS):
+            _overlay(result, step, making)
     return dict(sorted(result.items()))
+
+
+def _overlay(result: dict[str, F], step: Step, making: Making[F]) -> None:
+    """Do a step to a file of an overlay, unless it is done already or somebody changed the file since."""
+    now, shipped = result.get(step.path), making.shipped(step.path)
+    before = step.before or (digest(shipped.content) if shipped else None)
+    if (digest(now.content) if now else None) != before:
+        return
+    if step.content is not None:
+        result[step.path] = making.written(step.content, now if step.before else None)
+    elif shipped is not None:
+        result[step.path] = shipped
+    else:
+        result.pop(step.path, None)
 
 
 def _step_of(site: Path, key: str, waiting: Journal) -> Step | None:

@@ -192,13 +192,14 @@ class Published:
         return self.rows('SELECT reference, file, line, "column" FROM image_use')
 
     def files_of(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The node files with an entry that names one of some nodes, in the order in which they count."""
+        """The files of nodes and switches with an entry for one of some nodes, the weakest first."""
         query = "SELECT DISTINCT file FROM member WHERE node IN (SELECT value FROM json_each(?))"
         return tuple(sorted((file for (file,) in self.rows(query, (_listed(names),))), key=str.encode))
 
     def written_names(self) -> frozenset[str]:
-        """The nodes that some entry names, resolved or not."""
-        return frozenset(name for (name,) in self.rows("SELECT DISTINCT node FROM member"))
+        """The nodes that some entry of a node file names, resolved or not."""
+        query = "SELECT DISTINCT node FROM member WHERE file LIKE 'nodes.d/%'"
+        return frozenset(name for (name,) in self.rows(query))
 
     def rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query; IntegrityError when the file turns out to be damaged."""

@@ -71,6 +71,13 @@ def record(paths: Paths, journal: Journal) -> None:
         _keep(database, contents)
 
 
+def remark(paths: Paths, about: About) -> None:
+    """Record what changed no file of a revision, such as a secret. Raises what `record` raises."""
+    with _transaction(paths.history) as database:
+        revision = _last_revision(database)
+        _insert(database, {**about.note(revision, ""), "after": revision}, ())
+
+
 def catch_up(paths: Paths, present: Mapping[str, str], contents: Mapping[str, bytes], revision: str) -> None:
     """Record what was changed past the programs since the last change, so that the history has no hole.
 

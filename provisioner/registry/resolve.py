@@ -5,7 +5,8 @@ Weakest first:
 1. the defaults of the product;
 2. the groups of the node: all of its entries' `groups`, in the order of the entries, left to right; a group's
    own groups come before it, depth first, each group once, where it is met first;
-3. the entries of the node: files in byte order of their path, entries in the order of the file.
+3. the entries of the node: files in byte order of their path, entries in the order of the file;
+4. a switch that has moved the node to another image.
 
 A scalar of a stronger place replaces the weaker one. Lists (`groups`, `overlays.system`, `kernel.args` and so on)
 are appended, to the defaults too: a group that adds an overlay does not take the network away from its nodes. An
@@ -61,10 +62,12 @@ class Resolution:
 
 def resolve(site: Site, groups: Groups, entries: Sequence[Entry[NodeEntry]]) -> Resolution:
     """Every node that is written, with every field set and the places that each value came from."""
-    of_node: dict[str, list[int]] = {}
+    of_node: dict[str, list[int]] = {name: [] for entry in entries if not entry.overrides for name in entry.names}
     for index, entry in enumerate(entries):
         for name in entry.names:
-            of_node.setdefault(name, []).append(index)
+            # A switch outlives nodes that somebody deleted.
+            if name in of_node:
+                of_node[name].append(index)
     resolver = _Resolver(site, groups, entries)
     nodes = tuple(resolver.node(name, tuple(of_node[name])) for name in sorted(of_node))
     return Resolution(nodes, tuple(resolver.problems.values()))
@@ -74,7 +77,7 @@ def layers_of(groups: Groups, entries: Sequence[Entry[NodeEntry]]) -> tuple[tupl
     """What each place says about the node that is made of these entries, weakest first, by the place's label."""
     order = linearise(groups_of(entry.value for entry in entries), groups)
     inherited = ((f"group {name}", _inherited(groups[name], f"group {name}")) for name in order)
-    own = ((f"node {entry.key.text}", facts_of(entry, f"node {entry.key.text}")) for entry in entries)
+    own = ((entry.label, facts_of(entry, entry.label)) for entry in entries)
     return ((DEFAULT_LABEL, DEFAULTS), *inherited, *own)
 
 
@@ -158,7 +161,7 @@ class _Resolver:
         known = self.said.get(index)
         if known is None:
             entry = self.entries[index]
-            known = self.said[index] = facts_of(entry, f"node {entry.key.text}")
+            known = self.said[index] = facts_of(entry, entry.label)
         return known
 
     def speaks_of_devices_only(self, index: int) -> bool:
@@ -302,5 +305,5 @@ def _primary(interfaces: tuple[ResolvedInterface, ...], chosen: str | None) -> R
     named = next((each for each in interfaces if each.name == chosen), None)
     # No firmware boots from a bond or a VLAN; one that has an address is taken only where nothing else has.
     with_address = sorted((each for each in interfaces if each.ip), key=lambda each: each.type in _VIRTUAL)
-    with_mac = next((each for each in interfaces if each.mac), with_address[0] if with_address else None)
-    return named or with_mac
+    with_mac = sorted((each for each in interfaces if each.mac), key=lambda each: each.type in _VIRTUAL)
+    return named or next(iter((*with_mac, *with_address)), None)

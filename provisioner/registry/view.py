@@ -54,10 +54,14 @@ class SiteView:
 
     def has(self, name: str) -> bool:
         """Whether some entry names a node."""
-        return bool(self.published.files_of([name]))
+        return bool(self.entries_of([name]))
 
     def entries_of(self, names: Iterable[str]) -> tuple[Entry[NodeEntry], ...]:
-        """Every entry that names one of these nodes, whole, weakest first."""
+        """Every entry that names one of these nodes, whole, weakest first; what switches say is not among them."""
+        return tuple(entry for entry in self.statements(names) if not entry.overrides)
+
+    def statements(self, names: Iterable[str]) -> tuple[Entry[NodeEntry], ...]:
+        """As `entries_of`, and what switches say."""
         wanted = frozenset(names)
         if wanted not in self._kept:
             found = (

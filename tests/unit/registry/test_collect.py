@@ -163,3 +163,26 @@ def test_a_link_to_no_folder_is_a_mistake_too(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="leads to no folder"):
         collect(paths)
+
+
+def test_what_templates_may_include_is_part_of_it(tmp_path: Path) -> None:
+    paths = write_site(tmp_path, {**FILES, "files/motd": "hi", "files/keys/a.pub": "ssh-ed25519"})
+    (paths.site / "files/link").symlink_to("/etc/passwd")
+
+    found = {key: each for key, each in collect(paths).items() if key.startswith("files/")}
+
+    assert {key: each.content for key, each in found.items()} == {
+        "files/keys/a.pub": b"ssh-ed25519",
+        "files/link": b"/etc/passwd",
+        "files/motd": b"hi",
+    }
+    assert found["files/link"].kind is FileKind.SYMLINK
+
+
+def test_includes_lie_in_the_site_and_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    paths = write_site(tmp_path / "site", FILES)
+    (paths.site / "files").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ConfigError, match="files:0:0: a symlink that leads out of the site"):
+        collect(paths)

@@ -72,7 +72,18 @@ def one_entry(files: tuple[str, ...], keys: tuple[str, ...]) -> st.SearchStrateg
 
 
 SITES = (SITE, f"# moved\n{SITE}", TWO_NETWORKS, SITE.replace("10.0.0.0/16", "10.0.0.0/24"), "cluster: [\n")
+SWITCHES = (
+    'to: b@1\nnodes: "n[1-5]"\nimages:\n  b@1: "n[1-2]"\n',
+    'to: b@1\nnodes: "n[1-5]"\nimages:\n  b@1: "n[2-9]"\n  c@2: n1\n',
+    "to: b@1\nnodes: n1\n",
+    "to: b@1\nnodes: n[\n",
+    "nothing\n",
+)
 EDITS: st.SearchStrategy[Edit] = st.one_of(
+    st.tuples(
+        st.sampled_from(["site/switches.d/s.yaml", "site/switches.d/r.yaml"]),
+        st.one_of(st.sampled_from(SWITCHES).map(lambda text: [text]), st.none()),
+    ),
     file(NODE_FILES, NODE_SETS),
     one_entry(NODE_FILES, NODE_SETS),
     file(GROUP_FILES, GROUPS),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import yaml
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from provisioner.model.resolved import ResolvedNode
+from provisioner.overlay.links import links_of
 from tests.support.site import examined
 
 IB = "80:00:02:08:fe:80:00:00:00:00:00:00:f4:52:14:03:00:7b:cb:a1"
@@ -82,6 +86,30 @@ def test_a_device_gets_the_mtu_of_its_network_unless_it_has_its_own() -> None:
             "{interfaces: {ib0: {type: infiniband, mac: '52:54:00:00:00:01'}}}",
             "ib0 is of type infiniband, but has a MAC of six bytes",
         ),
+        (
+            "{interfaces: {eth0: , b0: {bond: {members: [eth0]}}, b1: {bond: {members: [eth0]}}}}",
+            "eth0 is a member of b0 and of b1",
+        ),
+        (
+            "{interfaces: {eth0: {routes: [{to: 10.0.0.0/8, via: 'fd00::1'}]}}}",
+            "eth0: the route to 10.0.0.0/8 goes by way of fd00::1, of the other family",
+        ),
+        (
+            "{interfaces: {v1: {vlan: {id: 1, parent: v2}}, v2: {vlan: {id: 2, parent: v1}}}}",
+            "v1 and v2 lie on each other",
+        ),
+        (
+            "{interfaces: {b0: {bond: {members: [v1]}}, v1: {vlan: {id: 1, parent: b0}}}}",
+            "b0 and v1 lie on each other",
+        ),
+        (
+            "{interfaces: {p.8001: {type: infiniband, infiniband: {pkey: '0x8001'}}}}",
+            "p.8001 has a pkey, so its name has to start with its InfiniBand device",
+        ),
+        (
+            "{interfaces: {ib0: {type: infiniband}, ib0.0: {type: infiniband, infiniband: {pkey: '0x8000'}}}}",
+            "0x8000 is no partition of InfiniBand: the key is 0",
+        ),
     ],
 )
 def test_devices_that_do_not_fit_are_named(entry: str, message: str) -> None:
@@ -98,3 +126,44 @@ def test_a_bmc_counts_like_an_interface() -> None:
 
 def test_a_node_of_which_no_bmc_is_said_has_none() -> None:
     assert node_of("{}").bmc is None
+
+
+NAMES = ("eth0", "eth1", "b0", "b1", "v1", "v2", "ib0", "ib0.8001")
+names = st.sampled_from(NAMES)
+routes = st.lists(
+    st.fixed_dictionaries(
+        {
+            "to": st.sampled_from(["default", "10.0.0.0/8", "fd99::/48"]),
+            "via": st.sampled_from(["10.0.0.1", "fe80::1"]),
+        }
+    ),
+    max_size=2,
+)
+bonds = st.fixed_dictionaries({"bond": st.fixed_dictionaries({"members": st.lists(names, max_size=3)})})
+vlans = st.fixed_dictionaries(
+    {"vlan": st.fixed_dictionaries({"id": st.integers(1, 9), "parent": names}, optional={})}
+)
+partitions = st.fixed_dictionaries(
+    {
+        "type": st.just("infiniband"),
+        "infiniband": st.fixed_dictionaries({}, optional={"pkey": st.sampled_from(["0x0", "0x8000", "0x8001"])}),
+    }
+)
+plain = st.fixed_dictionaries({}, optional={"mac": st.sampled_from([IB, "52:54:00:00:00:01"])})
+devices = st.tuples(st.one_of(bonds, vlans, partitions, plain), st.fixed_dictionaries({"routes": routes})).map(
+    lambda both: {**both[0], **both[1]}
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(names, devices, min_size=1, max_size=6), st.none() | names)
+def test_devices_that_pass_are_devices_that_a_network_can_be_made_of(
+    interfaces: dict[str, object], primary: str | None
+) -> None:
+    node = {"interfaces": interfaces, **({"primary": primary} if primary else {})}
+    site = examined({"nodes.d/a.yaml": yaml.safe_dump({"nodes": {"n1": node}})})
+    event("refused" if site.problems else "passed")
+
+    if site.loaded is not None and not site.problems:
+        (resolved,) = site.loaded.nodes
+        assert len(links_of(site.loaded.site, resolved)) <= len(interfaces)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, combinations
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from provisioner.errors import IntegrityError, UnavailableError
 from provisioner.host.journal import Journal, Step, digest, encode
 from provisioner.host.transaction import FileChange, commit
 from provisioner.registry.collect import SourceFile, collect, site_files
-from provisioner.registry.pending import is_configuration, place_of, settled, with_other_names
+from provisioner.registry.pending import Making, is_configuration, place_of, settled, with_other_names
 from tests.support.site import SITE, write_site
 
 OLD = {"provisioner.yaml": SITE, "nodes.d/a.yaml": "nodes: {n1: {}}\n", "nodes.d/b.yaml": "nodes: {n2: {}}\n"}
@@ -29,8 +30,11 @@ def seen(paths: Paths) -> dict[str, str]:
     return {name: content.decode() for name, content in site_files(collect(paths)).items()}
 
 
-def unneeded(_content: bytes) -> SourceFile:
+def unneeded(*_: object) -> SourceFile:
     raise AssertionError("nothing waits to be put in place")
+
+
+UNNEEDED = Making(unneeded, unneeded)
 
 
 def step(path: str, before: str | None, content: str | None, target: str | None = None) -> Step:
@@ -91,7 +95,7 @@ def test_a_reader_that_a_commit_overtakes_reads_again(paths: Paths) -> None:
             change(paths, f"# {reads}\n")
         return found
 
-    found = settled(paths, read, unneeded)
+    found = settled(paths, read, UNNEEDED)
 
     assert reads == 3
     assert found["site/nodes.d/a.yaml"].content == b"# 2\n"
@@ -107,7 +111,7 @@ def test_a_reader_that_is_always_overtaken_gives_up(paths: Paths) -> None:
         return {}
 
     with pytest.raises(UnavailableError, match="keep changing"):
-        settled(paths, read, unneeded)
+        settled(paths, read, UNNEEDED)
 
 
 def change(paths: Paths, text: str) -> None:
@@ -161,3 +165,63 @@ def test_a_file_has_the_names_of_the_links_that_lead_to_it(paths: Paths) -> None
     assert named("nodes.d/b.yaml") == dict.fromkeys(("nodes.d/b.yaml", "groups.d/b.yaml"), "new")
     assert named("nodes.d/c.yaml") == {"nodes.d/c.yaml": "new"}
     assert with_other_names(paths, {"nodes.d/l.yaml": None}) == {"nodes.d/l.yaml": None}
+
+
+NEW, EDITED, GONE = "overlays/a/overlay.yaml", "overlays/a/rootfs/etc/a", "overlays/a/rootfs/etc/b"
+COVERED, UNCOVERED = "overlays/hostname/rootfs/etc/hostname", "overlays/hosts/rootfs/etc/hosts"
+OWN = {EDITED: "old", GONE: "gone", UNCOVERED: "own"}
+STEPS = (
+    step(NEW, None, "description: new\n"),
+    step(EDITED, "old", "new"),
+    step(GONE, "gone", None),
+    step(COVERED, None, "ours"),
+    step(UNCOVERED, "own", None),
+)
+
+
+def powerset(numbers: Iterable[int]) -> Iterator[tuple[int, ...]]:
+    known = list(numbers)
+    return chain.from_iterable(combinations(known, size) for size in range(len(known) + 1))
+
+
+def put(paths: Paths, path: str, content: str | None) -> None:
+    file = paths.site / path
+    if content is None:
+        file.unlink()
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not file.exists()
+    file.write_text(content)
+    if is_new:
+        file.chmod(0o640)
+
+
+def overlays(paths: Paths) -> dict[str, SourceFile]:
+    return {key: each for key, each in collect(paths).items() if key.startswith("overlays/")}
+
+
+@pytest.mark.parametrize("placed", [*powerset(range(len(STEPS)))])
+def test_however_far_a_commit_of_overlays_has_come_all_of_it_is_seen(
+    tmp_path: Path, placed: tuple[int, ...]
+) -> None:
+    sites = [write_site(tmp_path / name, {**OLD, **OWN}) for name in ("under way", "done")]
+    for paths, done in zip(sites, (placed, range(len(STEPS))), strict=True):
+        paths.state.mkdir()
+        (paths.site / EDITED).chmod(0o600)
+        for number in done:
+            put(paths, STEPS[number].path, None if (new := STEPS[number].content) is None else new.decode())
+    decide(sites[0], *STEPS)
+
+    assert overlays(sites[0]) == overlays(sites[1])
+    assert overlays(sites[0])[UNCOVERED].content == (sites[0].data / UNCOVERED).read_bytes()
+
+
+def test_a_file_of_an_overlay_that_somebody_changed_since_is_seen_as_it_lies_there(paths: Paths) -> None:
+    for path in (NEW, EDITED, COVERED, UNCOVERED):
+        put(paths, path, "by hand")
+    decide(paths, *STEPS)
+
+    found = overlays(paths)
+
+    assert {found[path].content for path in (NEW, EDITED, COVERED, UNCOVERED)} == {b"by hand"}
+    assert GONE not in found
