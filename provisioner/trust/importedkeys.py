@@ -1,0 +1,92 @@
+"""SSH host keys that nodes had before: kept for each node, and stronger than the derived ones.
+
+Below `keys/hosts/NODE/`, for root only, as OpenSSH names them: `ssh_host_rsa_key` and so on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
+
+from provisioner.errors import ProvisionerError
+from provisioner.host.files import write_atomically
+from provisioner.trust.hostkey import HostKey
+
+KINDS = ("ed25519", "ecdsa", "rsa")
+LARGEST = 16 << 10
+
+# Nothing around the key: a node sends it, and templates print it with its lines.
+_ARMOR = re.compile(rb"-----BEGIN ([A-Z ]+)-----\r?\n([A-Za-z0-9+/=]+\r?\n)+-----END \1-----")
+_FILE = re.compile(rf"ssh_host_(?P<kind>{'|'.join(KINDS)})_key")
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,254}")
+_TYPES = {"ed25519": Ed25519PrivateKey, "ecdsa": EllipticCurvePrivateKey, "rsa": RSAPrivateKey}
+
+
+class ImportedKeys:
+    """The host keys of nodes below a folder, read when they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "hosts"
+
+    @property
+    def stamp(self) -> int:
+        """Another number whenever a node gets keys, or loses all of them; 0 where no node has any."""
+        try:
+            return self._folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def of(self, node: str) -> dict[str, HostKey]:
+        """The keys of a node by their kind (ed25519, ecdsa, rsa). Raises ProvisionerError for a damaged one."""
+        folder = self._folder / node
+        if not _NODE.fullmatch(node) or not folder.is_dir():
+            return {}
+        files = {kind: folder / f"ssh_host_{kind}_key" for kind in KINDS}
+        return {kind: parse(kind, file.read_bytes(), str(file)) for kind, file in files.items() if file.exists()}
+
+    def keep(self, node: str, keys: Mapping[str, HostKey]) -> None:
+        """Keep the keys of a node, in the place of those that it has here."""
+        if not _NODE.fullmatch(node):
+            raise ProvisionerError(f"{node!r} cannot have host keys: it is no name of a node")
+        folder = self._folder / node
+        for each in (self._folder.parent, self._folder, folder):
+            each.mkdir(exist_ok=True)
+            each.chmod(0o700)
+        for kind, key in keys.items():
+            write_atomically(folder / f"ssh_host_{kind}_key", key.private.encode() + b"\n", mode=0o600)
+        # Its time tells that something changed.
+        self._folder.touch()
+
+
+def kind_of(name: str) -> str | None:
+    """The kind of key in a file of /etc/ssh with this name; None for any other file."""
+    found = _FILE.fullmatch(name)
+    return found["kind"] if found else None
+
+
+def parse(kind: str, content: bytes, where: str) -> HostKey:
+    """A private key file as sshd reads it, of OpenSSH or PEM. ProvisionerError for anything else."""
+    load = load_ssh_private_key if b"OPENSSH PRIVATE KEY" in content else load_pem_private_key
+    try:
+        key = load(content, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        hint = "take the file of the node's /etc/ssh as it is; keys with a passphrase are of no use to sshd"
+        raise ProvisionerError(f"{where} is no private key: {error}", hint=hint) from None
+    if not isinstance(key, _TYPES[kind]):
+        raise ProvisionerError(f"{where} holds no {kind} key", hint="keep the names that sshd-keygen gave them")
+    if not _ARMOR.fullmatch(content.strip()):
+        raise ProvisionerError(f"{where} holds more than a private key", hint="leave the lines of the key only")
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return HostKey(content.decode().strip(), public)
