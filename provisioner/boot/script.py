@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.resolved import ResolvedInterface
 from provisioner.model.snapshot import Snapshot
 from provisioner.render.environment import Renderer
 from provisioner.render.escape import UnsafeValueError, ipxe
 
 # COMMAND_LINE_SIZE of x86 Linux, its closing zero byte included (arch/x86/include/asm/setup.h).
 KERNEL_LINE_LIMIT = 2048
+
+_EVERYWHERE = IPv4Network("0.0.0.0/0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class ScriptWriter:
 def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac: MacAddress) -> str:
     """The whole kernel line of a boot. What stage 1 needs comes last, where no other argument overrides it."""
     interface = decision.interface
-    gateway = snapshot.site.networks[interface.network].gateway
+    gateway = _gateway(decision, snapshot)
     words = [
         *(_checked(argument, decision.node.name) for argument in decision.node.kernel_args),
         "rd.shell=0",
@@ -87,6 +91,22 @@ def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac
         message = f"the kernel line of {decision.node.name} has {size}"
         raise ProvisionerError(message, hint=f"shorten its arguments: prov node show {decision.node.name}")
     return line
+
+
+def _gateway(decision: Boot, snapshot: Snapshot) -> IPv4Address | None:
+    """The default route that stage 1 sets: none where the running system has it on another device.
+
+    What configures that system adds its own behind what it finds, and would never use it.
+    """
+    interface = decision.interface
+    if interface.gateway or not any(map(_has_default, decision.node.interfaces)):
+        return interface.gateway or snapshot.site.networks[interface.network].gateway
+    return None
+
+
+def _has_default(interface: ResolvedInterface) -> bool:
+    to = {route.to for route in interface.routes if route.via.version == 4}
+    return bool(interface.gateway or to & {"default", _EVERYWHERE})
 
 
 def _checked(argument: str, node: str) -> str:

@@ -1,18 +1,21 @@
 """The overlays of one revision, read and checked once, and rendered for as many nodes as ask.
 
 An overlay is a row of pieces in the order in which they are laid down: declared directories, files (templates are
-pieces that make files), declared links. A later piece wins over an earlier one.
+pieces that make files), declared links, secrets. A later piece wins over an earlier one.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from provisioner.archive.tree import Entry, Kind
+from provisioner.model.secret import HIDDEN, REFERENCE
+from provisioner.overlay.choice import Seen, chooser, chosen
 from provisioner.overlay.manifest import Declarations, drop
 from provisioner.overlay.memo import RenderMemo, Template, is_of_one_node
+from provisioner.overlay.secretbox import CLOSED, filled
 from provisioner.overlay.source import TEMPLATE_SUFFIX, Declared, DeclaredKind, Files, Overlay
 from provisioner.render.environment import RenderError
 
@@ -21,16 +24,33 @@ _KINDS = {
     DeclaredKind.DIRECTORY: Kind.DIRECTORY,
     DeclaredKind.LINK: Kind.SYMLINK,
 }
+_OPEN = 0o644
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One part of an overlay: a finished entry, or a template that makes the file at `path`, or those it opens."""
+    """One part of an overlay: a finished entry, or a template that makes the file at `path`, or those it opens.
+
+    Of an entry whose content is a `secret` (its name, and the line that says so), only a word for it is here.
+    """
 
     overlay: Overlay
     path: str
     entry: Entry | None = None
     template: Template | None = None
+    secret: tuple[str, int] | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the secrets that it may put into files."""
+        if self.template is not None:
+            return tuple(name for name, _ in self.template.inputs.secrets)
+        return (self.secret[0],) if self.secret else ()
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it may put a secret of the site, or a password of a node, into files."""
+        return bool(self.secrets or (self.template and self.template.inputs.password))
 
     def may_make(self, path: str) -> bool:
         """Whether the entry at a path can be this piece's; in doubt yes."""
@@ -40,11 +60,15 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One overlay, itself after those that it uses, and the pieces of them all."""
+    """One overlay, itself after those that it brings along, and the pieces of them all.
+
+    `depends` tells that another image may bring others along.
+    """
 
     overlay: Overlay
     overlays: tuple[Overlay, ...]
     pieces: tuple[Piece, ...]
+    depends: bool = False
 
 
 class Library:
@@ -53,18 +77,36 @@ class Library:
     def __init__(self, files: Files, memo: RenderMemo) -> None:
         self._files = files
         self._memo = memo
-        self._layers: dict[str, Layer] = {}
+        self._layers: dict[Hashable, Layer] = {}
+        self._depending: set[str] = set()
         self._reading: list[str] = []
 
-    def layer(self, name: str) -> Layer:
-        """One overlay."""
-        known = self._layers.get(name)
+    def layer(self, name: str, context: Seen = None) -> Layer:
+        """One overlay, with those that suit the image of a context; without one, with all that any image brings.
+
+        Raises RenderError also where none suits.
+        """
+        known = self._layers.get((name, chooser(context)) if name in self._depending else name)
         if known is None:
-            known = self._layers[name] = self._read(name)
+            known = self._read(name, context)
+            if known.depends:
+                self._depending.add(name)
+            self._layers[(name, chooser(context)) if known.depends else name] = known
         return known
+
+    def pieces(self, names: Iterable[str], context: Seen = None) -> list[Piece]:
+        """All parts of some overlays, in the order in which they are laid down."""
+        return [piece for name in names for piece in self.layer(name, context).pieces]
+
+    def overlays(self, names: Iterable[str], context: Seen = None) -> list[Overlay]:
+        """Some overlays and all that come along with them, in their order."""
+        return [overlay for name in names for overlay in self.layer(name, context).overlays]
 
     def files(self, piece: Piece, context: Mapping[str, object]) -> tuple[Entry, ...]:
         """What one piece makes for the node of a context."""
+        if piece.secret is not None and piece.entry is not None:
+            label = f"overlays/{piece.overlay.name}/overlay.yaml"
+            return (filled(label, piece.entry, piece.secret, context),)
         if piece.template is None:
             return (piece.entry,) if piece.entry else ()
         return self._memo.files(piece.template, context, lambda: self._render(piece, context))
@@ -81,7 +123,7 @@ class Library:
         makers: dict[str, str] = {}
         declarations = Declarations()
         for name in names:
-            layer = self.layer(name)
+            layer = self.layer(name, context)
             for overlay in layer.overlays:
                 entries = drop(entries, declarations.lay(overlay))
             made: dict[str, Entry] = {}
@@ -96,21 +138,24 @@ class Library:
         ordered = [*declarations.entries(entries), *entries.values()]
         return sorted(ordered, key=lambda entry: entry.path)
 
-    def _read(self, name: str) -> Layer:
+    def _read(self, name: str, context: Seen) -> Layer:
         overlay = Overlay(self._files, name)
         files = (self._piece(overlay, path) for path in overlay.paths)
-        used = tuple(self._used(overlay))
+        used = tuple(self._used(overlay, context))
+        depends = bool(overlay.declared.choose) or any(layer.depends for layer in used)
         below = (piece for layer in used for piece in layer.pieces)
-        pieces = (*below, *_directories(overlay), *files, *_links(overlay))
-        return Layer(overlay, (*(each for layer in used for each in layer.overlays), overlay), pieces)
+        pieces = (*below, *_directories(overlay), *files, *_links(overlay), *_secrets(overlay))
+        return Layer(overlay, (*(each for layer in used for each in layer.overlays), overlay), pieces, depends)
 
-    def _used(self, overlay: Overlay) -> Iterable[Layer]:
+    def _used(self, overlay: Overlay, context: Seen) -> Iterator[Layer]:
         self._reading.append(overlay.name)
-        for name in overlay.declared.uses:
-            if name in self._reading:
-                raise RenderError(f"overlay {name} uses itself, by way of {' and '.join(self._reading)}")
-            yield self.layer(name)
-        self._reading.pop()
+        try:
+            for name in (*chosen(overlay, context), *overlay.declared.uses):
+                if name in self._reading:
+                    raise RenderError(f"overlay {name} uses itself, by way of {' and '.join(self._reading)}")
+                yield self.layer(name, context)
+        finally:
+            self._reading.pop()
 
     def _piece(self, overlay: Overlay, path: str) -> Piece:
         content = overlay.read(path)
@@ -137,7 +182,20 @@ class Library:
         if template is None:
             return ()
         made = self._memo.renderer.files(piece.path, template.label, template.source, context)
-        return tuple(_file(piece.overlay, path, text.encode()) for path, text in made.items())
+        if piece.secrets and HIDDEN not in template.source and any(HIDDEN in text for text in made.values()):
+            message = f"{template.label}:1: a secret inside of a list or map prints as stars"
+            raise RenderError(message, hint="print its items one by one")
+        if template.inputs.password:
+            _refuse_references(template, made.values())
+        default = CLOSED if piece.is_private else _OPEN
+        return tuple(_file(piece.overlay, path, text.encode(), default) for path, text in made.items())
+
+
+def _refuse_references(template: Template, texts: Iterable[str]) -> None:
+    """A file with the name of a secret in place of it would be found out by whoever logs in."""
+    if REFERENCE not in template.source and any(REFERENCE in text for text in texts):
+        message = f"{template.label}:{template.inputs.password}: the password names a secret of the site"
+        raise RenderError(message, hint="write {{ secrets.NAME }}; templates see the reference, not the secret")
 
 
 def _directories(overlay: Overlay) -> Iterable[Piece]:
@@ -151,15 +209,23 @@ def _links(overlay: Overlay) -> Iterable[Piece]:
         yield Piece(overlay, path, _entry(overlay, path, Kind.SYMLINK, target.encode(), Declared(mode=0o777)))
 
 
-def _file(overlay: Overlay, path: str, content: bytes) -> Entry:
+def _secrets(overlay: Overlay) -> Iterable[Piece]:
+    for path, name in overlay.declared.secrets.items():
+        entry = _file(overlay, path, f"<secret {name}>".encode(), CLOSED)
+        yield Piece(overlay, path, entry, secret=(name, overlay.line_of("secrets", path)))
+
+
+def _file(overlay: Overlay, path: str, content: bytes, default: int = _OPEN) -> Entry:
     spec = overlay.declared.file(path)
     if spec.kind is DeclaredKind.LINK:
         return _entry(overlay, path, Kind.SYMLINK, content.strip(), Declared(mode=0o777))
+    if spec.mode is None and default != _OPEN:
+        spec = spec.model_copy(update={"mode": default})
     return _entry(overlay, path, Kind.FILE, content, spec)
 
 
 def _entry(overlay: Overlay, path: str, kind: Kind, content: bytes, spec: Declared) -> Entry:
-    default = 0o755 if kind is Kind.DIRECTORY else 0o644
+    default = 0o755 if kind is Kind.DIRECTORY else _OPEN
     mode = default if spec.mode is None else spec.mode
     try:
         return Entry(path, kind, content, mode, spec.uid, spec.gid)

@@ -14,15 +14,17 @@ from uuid import UUID, uuid5
 
 from provisioner.model.address import Address, InfinibandAddress, MacAddress
 from provisioner.model.device import Bond, BondMode, DeviceType
+from provisioner.model.devicestack import conflicts, parent_of, partition_key
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.written import Network, Site
 
 _NAMESPACE = UUID("b8b1d8f4-6a53-5c0c-9a86-6c1e5f0f6d0b")
 _EVERYWHERE: Mapping[int, IPv4Network | IPv6Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
-_FULL_MEMBER = 0x8000
 # A bond that looks after no link never notices a broken one. In milliseconds.
 _MIIMON = 100
 _METRIC_STEP = 100
+# What the kernel takes for no metric (IP6_RT_PRIO_USER of include/uapi/linux/ipv6_route.h); the smallest is best.
+_NO_METRIC = {4: 0, 6: 1024}
 _HASHING = frozenset({BondMode.BALANCE_XOR, BondMode.LACP, BondMode.BALANCE_TLB})
 
 InterfaceAddress = IPv4Interface | IPv6Interface
@@ -130,8 +132,10 @@ def links_of(site: Site, node: ResolvedNode) -> tuple[Link, ...]:
     """The devices of a node that can be configured, each after those that it lies on.
 
     The boot device without a MAC is left out: the machine is not known yet. Raises ValueError for devices that no
-    backend could make: circles, a device in two bonds, partitions without a parent, routes across families.
+    backend could make (`model.devicestack`), which the registry tells where they are written.
     """
+    for conflict in conflicts(node.interfaces):
+        raise ValueError(conflict.message)
     return _Making(site, node).links()
 
 
@@ -141,42 +145,28 @@ class _Making:
         self._node = node
         self._by_name = {each.name: each for each in node.interfaces if _is_known(each, node)}
         self._masters = dict(self._memberships())
-        self._parents = {name: self._parent(each) for name, each in self._by_name.items()}
+        self._parents = {name: parent_of(each) for name, each in self._by_name.items()}
+        self._depths: dict[str, int] = {}
 
     def links(self) -> tuple[Link, ...]:
         made = [self._link(each) for each in sorted(self._by_name.values(), key=self._depth)]
         return tuple(_with_one_default(made, self._network_gateways(made)))
 
     def _memberships(self) -> Iterator[tuple[str, str]]:
-        taken: dict[str, str] = {}
         for each in self._by_name.values():
             for member in each.bond.members if each.bond else ():
-                if member in taken:
-                    raise ValueError(f"{member} is a member of {taken[member]} and of {each.name}")
                 if member in self._by_name:
-                    taken[member] = each.name
                     yield member, each.name
 
-    def _parent(self, interface: ResolvedInterface) -> str | None:
-        if interface.vlan is not None:
-            return interface.vlan.parent
-        if interface.infiniband is None or interface.infiniband.pkey is None:
-            return None
-        parent = interface.name.rpartition(".")[0]
-        if parent not in self._by_name or self._by_name[parent].type is not DeviceType.INFINIBAND:
-            raise ValueError(
-                f"{interface.name} has a pkey, so its name has to start with its InfiniBand device: ib0.8001"
-            )
-        return parent
-
-    def _depth(self, interface: ResolvedInterface, above: tuple[str, ...] = ()) -> int:
+    def _depth(self, interface: ResolvedInterface) -> int:
         """How many devices have to be there before this one."""
-        if interface.name in above:
-            raise ValueError(f"{' and '.join(sorted(above))} lie on each other")
-        members = interface.bond.members if interface.bond else ()
-        below = [name for name in (*members, self._parents[interface.name]) if name in self._by_name]
-        passed = (*above, interface.name)
-        return max((1 + self._depth(self._by_name[name], passed) for name in below if name), default=0)
+        # Told once for each: two members of a bond may lie on the same device.
+        if interface.name not in self._depths:
+            members = interface.bond.members if interface.bond else ()
+            below = [name for name in (*members, self._parents[interface.name]) if name in self._by_name]
+            depth = max((1 + self._depth(self._by_name[name]) for name in below if name), default=0)
+            self._depths[interface.name] = depth
+        return self._depths[interface.name]
 
     def _link(self, interface: ResolvedInterface) -> Link:
         spoken = self._spoken_for(interface)
@@ -203,7 +193,7 @@ class _Making:
             bond=_bond(interface.bond, self._members(interface)) if interface.bond else None,
             vlan_id=interface.vlan.id if interface.vlan else None,
             infiniband_mode=partition.mode if partition else None,
-            pkey=_pkey(partition.pkey) if partition and partition.pkey else None,
+            pkey=partition_key(partition.pkey) if partition and partition.pkey else None,
             vlans=tuple(self._children(interface, DeviceType.VLAN)),
             partitions=tuple(self._children(interface, DeviceType.INFINIBAND)),
         )
@@ -270,24 +260,12 @@ def _bond(bond: Bond, members: tuple[str, ...]) -> LinkBond:
     )
 
 
-def _pkey(text: str) -> int:
-    """A partition key as the device has it, with the bit of full membership (InfiniBand, volume 1, 10.9.1)."""
-    number = int(text, 16) | _FULL_MEMBER
-    if number == _FULL_MEMBER:
-        raise ValueError(f"{text} is no partition of InfiniBand: the key is 0")
-    return number
-
-
 def _written_routes(interface: ResolvedInterface, addresses: Iterable[InterfaceAddress]) -> Iterator[LinkRoute]:
     for gateway in (interface.gateway, interface.gateway6):
         if gateway:
             yield _default(gateway, addresses)
     for route in interface.routes:
         to = _EVERYWHERE[route.via.version] if route.to == "default" else route.to
-        if to.version != route.via.version:
-            raise ValueError(
-                f"{interface.name}: the route to {to} goes by way of {route.via}, of the other family"
-            )
         yield LinkRoute(to, route.via, route.metric, _is_off_link(route.via, addresses))
 
 
@@ -316,12 +294,12 @@ def _with_one_default(links: Iterable[Link], gateways: Iterable[LinkRoute]) -> I
 def _spaced(routes: Iterable[LinkRoute], taken: Mapping[int, set[int]]) -> Iterator[LinkRoute]:
     """Two default routes of one metric are an error to the kernel: later ones get the next free metric."""
     for route in routes:
-        metrics = taken[route.to.version]
+        metrics, unwritten = taken[route.to.version], _NO_METRIC[route.to.version]
         if not route.is_default:
             yield route
             continue
-        metric = route.metric or 0
+        metric = route.metric or unwritten
         while metric in metrics:
             metric += _METRIC_STEP
         metrics.add(metric)
-        yield replace(route, metric=metric or None)
+        yield replace(route, metric=None if metric == unwritten else metric)

@@ -6,6 +6,8 @@ What only shows for a node (a field that it does not have) is found when its fil
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from provisioner.errors import ConfigError, Problem
 from provisioner.overlay.source import TEMPLATE_SUFFIX, Files, Overlay, overlay_names
 from provisioner.render.environment import Renderer
@@ -14,12 +16,16 @@ from provisioner.render.environment import Renderer
 _BESIDE = frozenset({"overlay.yaml", "README.md"})
 
 
-def mistakes(files: Files, renderer: Renderer) -> tuple[Problem, ...]:
-    """Every mistake in the overlays and boot scripts of a site, used or not."""
+def mistakes(files: Files, renderer: Renderer, others: Collection[str] = ()) -> tuple[Problem, ...]:
+    """Every mistake in the overlays and boot scripts of a site, used or not.
+
+    `others` are overlays that exist and are not looked at.
+    """
     problems: list[Problem] = []
+    known = frozenset((*overlay_names(files), *others))
     for name in overlay_names(files):
         try:
-            Overlay(files, name)
+            problems += _missing(Overlay(files, name), known)
         except ConfigError as error:
             problems += error.problems
     problems += filter(None, map(_misplaced, sorted(files.files)))
@@ -27,6 +33,15 @@ def mistakes(files: Files, renderer: Renderer) -> tuple[Problem, ...]:
         if path.endswith(TEMPLATE_SUFFIX) and path.startswith(("overlays/", "templates/")):
             problems += _syntax(path, files.read(path), renderer)
     return tuple(problems)
+
+
+def _missing(overlay: Overlay, known: frozenset[str]) -> Iterator[Problem]:
+    """What an overlay brings along and nobody has."""
+    for name in overlay.declared.brings:
+        if name not in known:
+            file = f"overlays/{overlay.name}/overlay.yaml"
+            message = f"it brings the overlay {name} along, which does not exist"
+            yield Problem(file, 0, 0, message, "prov overlay list shows those that exist")
 
 
 def _misplaced(path: str) -> Problem | None:

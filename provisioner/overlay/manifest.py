@@ -90,3 +90,29 @@ def drop(entries: Mapping[str, Entry], removed: tuple[str, ...]) -> dict[str, En
 def _whole(label: str) -> str:
     """A context (user:role:type:level); a bare type is that of a file of the system."""
     return label if ":" in label else f"system_u:object_r:{label}:s0"
+
+
+def beside(overlay: Overlay) -> tuple[object, ...]:
+    """What an overlay declares that only a manifest can say, empty where it is nothing; of equal ones equal."""
+    declared = overlay.declared
+    labels = [(path, spec.selinux, spec.capabilities) for path, spec in declared.files.items()]
+    labels = [each for each in labels if any(each[1:])]
+    parts = (declared.remove, declared.services, labels)
+    return parts if any(parts) else ()
+
+
+def in_words(manifest: bytes) -> list[str]:
+    """The lines of a manifest for people."""
+    return [_sentence(*line.split("\t")) for line in manifest.decode(errors="replace").splitlines()]
+
+
+def _sentence(verb: str, first: str, second: str = "") -> str:
+    match verb:
+        case "remove":
+            return f"removes {first} of the image"
+        case "selinux":
+            return f"labels {second} {first}"
+        case "capabilities":
+            return f"gives {second} the capabilities {first}"
+        case _:
+            return f"reloads {first} when {second} changes"

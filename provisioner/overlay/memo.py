@@ -20,6 +20,9 @@ from pydantic import BaseModel
 from provisioner.archive.tree import Entry
 from provisioner.overlay.context import SHARED, AllNodes
 from provisioner.overlay.hosttrust import HostTrust
+from provisioner.overlay.imagefacts import ImageFacts
+from provisioner.overlay.includes import SiteFiles
+from provisioner.overlay.secretbox import OF_NODE, Uses, guarded
 from provisioner.render.environment import Renderer, RenderError
 from provisioner.render.inputs import Inputs, Read
 
@@ -48,6 +51,12 @@ class Template:
     inputs: Inputs
     is_of_one_node: bool
 
+    @property
+    def uses(self) -> Uses:
+        """What nobody else may read of what it reads, with lines: secrets of the site, and passwords of nodes."""
+        password = self.inputs.password
+        return (*self.inputs.secrets, *([(OF_NODE, password)] if password else []))
+
 
 class RenderMemo:
     """Files by the inputs that they were rendered from, the newest ones; failures are kept too.
@@ -66,9 +75,12 @@ class RenderMemo:
 
     def files(self, template: Template, context: Context, make: Callable[[], Files]) -> Files:
         """The files that a template makes in a context. Raises RenderError."""
-        if template.is_of_one_node:
-            return self._made(template.label, make)
         label = template.label
+        uses = template.uses
+        if uses:
+            return guarded(label, uses, context, lambda: self._made(label, make))
+        if template.is_of_one_node:
+            return self._made(label, make)
         key = (template.digest, *(stamp(context, read) for read in template.inputs.reads))
         known = self._kept.get(key)
         if known is None:
@@ -133,7 +145,7 @@ def _frozen(value: object) -> Hashable:
     kind = type(value)
     if type(value) is str or value is None:
         return value
-    if isinstance(value, AllNodes | HostTrust):
+    if isinstance(value, AllNodes | HostTrust | ImageFacts | SiteFiles):
         return kind, value.stamp
     if isinstance(value, BaseModel):
         return kind, tuple((key, _frozen(each)) for key, each in value.__dict__.items())

@@ -10,6 +10,7 @@ from enum import StrEnum
 from provisioner.archive import cpio
 from provisioner.archive.tree import Entry
 from provisioner.model.resolved import ResolvedNode
+from provisioner.overlay.context import Context
 from provisioner.overlay.library import Library
 from provisioner.overlay.memo import RenderMemo
 from provisioner.overlay.source import Files
@@ -26,13 +27,21 @@ class OverlayKind(StrEnum):
         """The overlays of this kind that a node has, in their order."""
         return node.system_overlays if self is OverlayKind.SYSTEM else node.runtime_overlays
 
+    def view(self, context: Context) -> Context:
+        """What templates of this kind see of a context: who fetches again and again gets no secrets."""
+        return context if self is OverlayKind.SYSTEM else context.without_secrets()
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedOverlay:
-    """The archive that a node fetches (newc cpio) and its SHA-256 in hexadecimal."""
+    """The archive that a node fetches (newc cpio) and its SHA-256 in hexadecimal.
+
+    With a secret in it, it is for one answer and kept nowhere.
+    """
 
     archive: bytes
     sha256: str
+    has_secrets: bool = False
 
 
 def render_tree(

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from provisioner.archive.tree import Entry, Kind
 from provisioner.config.decode import decode_text
+from provisioner.config.marked import MarkedMap, Value, parse
 from provisioner.errors import ConfigError, NotFoundError, Problem
 from provisioner.model.mapping import Written
 from provisioner.model.name import Name
@@ -97,18 +98,28 @@ class OverlayFile(Written):
     """overlay.yaml. Owner and mode come from here and never from the file system of the head node.
 
     `variables` documents what the templates read: `tags.timezone` and its type, meaning and default. `uses` are
-    overlays that are laid down below this one's own files. `remove` names files of the image, and of earlier
-    overlays, that have to go; a later overlay may bring them back. `services` are systemd units that the agent
-    reloads, or restarts, after a file changed that one of their patterns (of sh; `*` matches slashes too) matches.
+    overlays that are laid down below this one's own files, and so is one of `choose`. That names the program of
+    the image that each of its overlays is for: the first that boot starts counts, else the first that is there.
+    `remove` names files of the image, and of earlier overlays, that have to go; a later overlay may bring them
+    back. `services` are systemd units that the agent reloads, or restarts, after a file changed that one of their
+    patterns (of sh; `*` matches slashes too) matches. `secrets` are files with the very bytes of a secret, closed
+    to others unless `files` says another mode.
     """
 
     description: str = ""
     variables: dict[str, str] = Field(default_factory=dict)
     uses: tuple[Name, ...] = ()
+    choose: dict[Name, str] = Field(default_factory=dict)
     files: dict[InnerPath, Declared] = Field(default_factory=dict)
     links: dict[InnerPath, str] = Field(default_factory=dict)
     remove: tuple[RemovedPath, ...] = ()
     services: dict[UnitName, tuple[InnerPath, ...]] = Field(default_factory=dict)
+    secrets: dict[InnerPath, Name] = Field(default_factory=dict)
+
+    @property
+    def brings(self) -> tuple[str, ...]:
+        """Every overlay that may come along with this one."""
+        return (*self.choose, *self.uses)
 
     def file(self, path: str) -> Declared:
         """What is declared of a file: for itself, or by its directory."""
@@ -171,6 +182,17 @@ class Overlay:
             problem = Problem(path, 0, 0, "the file is not UTF-8 text", "save it as UTF-8")
             raise ConfigError([problem]) from None
         return decode_text(text, path, OverlayFile)
+
+    def line_of(self, *keys: str) -> int:
+        """The line of overlay.yaml where a key in maps stands."""
+        value: Value | None = parse("", self._revision.read(f"{self._prefix}overlay.yaml").decode()).root
+        line = 1
+        for key in keys:
+            pair = value.find(key) if isinstance(value, MarkedMap) else None
+            if pair is None:
+                break
+            line, value = pair.key.span.line, pair.value
+        return line
 
     def label(self, path: str) -> str:
         """The name of a file for messages."""

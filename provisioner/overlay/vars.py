@@ -13,11 +13,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 
 from provisioner.model.resolved import ResolvedNode
+from provisioner.model.secret import Secret
 from provisioner.model.written import Site
 from provisioner.overlay.context import Head, SshKeys
 from provisioner.overlay.hosttrust import HostTrust
+from provisioner.overlay.imagefacts import ImageFacts
 from provisioner.overlay.library import Piece
 from provisioner.overlay.links import links_of
+from provisioner.overlay.secretbox import VARIABLE, SecretLines, SecretText
 from provisioner.render.escape import Multiline
 from provisioner.render.inputs import Read
 
@@ -32,6 +35,9 @@ TYPES: Mapping[str, object] = {
     "ssh": SshKeys,
     "host_trust": HostTrust,
     "links": get_type_hints(links_of)["return"],
+    "image": ImageFacts,
+    "site_file": str,
+    VARIABLE: dict[str, SecretText],
 }
 """The types of the variables of every template."""
 
@@ -45,10 +51,16 @@ _MEANINGS = {
     "ssh": "the node's own SSH host key",
     "host_trust": "whose SSH host keys the nodes trust",
     "links": "the network devices, in the form that network backends need",
+    "image": "what the image holds that the node boots",
+    "site_file": "a file below files/ of the site: site_file(PATH)",
+    VARIABLE: "secrets of the site: secrets.NAME",
 }
 _WORDS: Mapping[object, str] = {
     str: "text",
     Multiline: "text",
+    SecretText: "secret",
+    SecretLines: "secret",
+    Secret: "secret",
     int: "number",
     float: "number",
     bool: "yes or no",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -10,6 +11,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel
 
 from provisioner.errors import ProvisionerError
 from provisioner.render.escape import FILTERS, Multiline, UnsafeValueError, one_line, printed
@@ -27,6 +29,8 @@ _MISTAKES = (
 _COMPILE_MISTAKES = (*_MISTAKES, MemoryError)
 # Factors with more bits than this are no number that anybody configures.
 _MAX_BITS = 4096
+_OF_MODELS = frozenset(dir(BaseModel))
+_OPENS = re.compile(r"(?<!\w)file\(")
 _MARK = "\0file "
 _END = "\0\n"
 
@@ -50,6 +54,12 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if _repeats(left, right) or _repeats(right, left) or _bits(left) + _bits(right) > _MAX_BITS:
             raise SecurityError("the operator * would make something too large for a template")
         return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        """Refuse what models can do besides having fields: to dump a node would print its secrets in clear."""
+        if attr in _OF_MODELS and isinstance(obj, BaseModel):
+            return False
+        return super().is_safe_attribute(obj, attr, value)
 
 
 class Renderer:
@@ -128,7 +138,7 @@ def _split_part(part: str) -> tuple[str, str]:
 
 
 def _opens_files(source: str) -> bool:
-    return "file(" in source
+    return _OPENS.search(source) is not None
 
 
 def _bounded(name: str, template: Template, context: Mapping[str, object]) -> str:

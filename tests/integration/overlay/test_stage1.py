@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -170,3 +171,46 @@ def test_labels_and_capabilities_are_set(tmp_path: Path) -> None:
 
     assert "cap_net_raw=ep" in run(["getcap", root / "etc/ping"])
     assert os.getxattr(root / "etc/ping", "security.selinux").rstrip(b"\0") == b"system_u:object_r:bin_t:s0"
+
+
+# The head node: each answer is the next file of its name, the last one for ever.
+CHANGING = """
+. "$STAGE1/stage1.sh"
+WORK=$SCRATCH/work NEWROOT=$SCRATCH/root
+say() { echo "$*"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+back_off() { :; }
+fetch_small() {
+    name=${1##*/}
+    cp "$SCRATCH/$name.now" "$2"
+    [ ! -e "$SCRATCH/$name.next" ] || mv "$SCRATCH/$name.next" "$SCRATCH/$name.now"
+}
+fetch_small sheet "$WORK/sheet"
+fetch_overlay
+sheet overlay_sha256
+"""
+
+
+def fetched(scratch: Path, *sheets: bytes, archive: bytes) -> list[str]:
+    """What stage 1 says while it fetches an archive; each sheet tells the digest of some bytes."""
+    (scratch / "work").mkdir()
+    (scratch / "system.now").write_bytes(archive)
+    for place, content in zip(("now", "next"), sheets, strict=False):
+        (scratch / f"sheet.{place}").write_text(f"overlay_sha256={hashlib.sha256(content).hexdigest()}\n")
+    environment = {**os.environ, "STAGE1": str(STAGE1), "SCRATCH": str(scratch)}
+    return run(["dash", "-c", CHANGING], environment=environment).splitlines()
+
+
+def test_an_archive_that_became_another_one_after_the_sheet_is_taken_with_a_new_sheet(tmp_path: Path) -> None:
+    said = fetched(tmp_path, b"before", b"after", archive=b"after")
+
+    digest = hashlib.sha256(b"after").hexdigest()
+    assert said == ["overlay: not the one of the boot sheet, trying again", digest]
+    assert (tmp_path / "work/system.cpio").read_bytes() == b"after"
+
+
+def test_an_archive_that_never_is_what_the_sheet_says_is_damaged_in_the_end(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as failed:
+        fetched(tmp_path, b"right", archive=b"wrong")
+
+    assert f"promised {hashlib.sha256(b'right').hexdigest()}" in failed.value.output

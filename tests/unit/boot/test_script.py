@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+
 import pytest
 
-from provisioner.boot.script import ScriptTokens, ScriptWriter
+from provisioner.boot.script import ScriptTokens, ScriptWriter, kernel_line
 from provisioner.config.paths import shipped_data
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.device import Route
+from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import Network
 from provisioner.render.environment import Renderer
 from tests.support import resolved
 from tests.support.golden import Golden
 
+ROUTER = IPv4Address("10.0.0.253")
 TOKENS = ScriptTokens("TOKEN-OF-SCRIPT", "TOKEN-OF-STAGE1")
 
 
@@ -49,6 +55,39 @@ def test_what_stage_1_needs_comes_last_on_the_kernel_line() -> None:
 
 def test_a_nodes_own_init_is_what_stage_1_starts() -> None:
     assert " real_init=/sbin/openrc-init " in boot(init="/sbin/openrc-init")
+
+
+@pytest.mark.parametrize(
+    ("device", "changes", "gateway"),
+    [
+        (1, {}, "10.0.0.254"),
+        (0, {"gateway": ROUTER}, "10.0.0.253"),
+        (1, {"gateway": ROUTER}, None),
+        (1, {"routes": (Route(to="default", via=ROUTER),)}, None),
+        (1, {"routes": (Route(to=IPv4Network("0.0.0.0/0"), via=ROUTER),)}, None),
+        (1, {"routes": (Route(to=IPv4Network("10.7.0.0/16"), via=ROUTER),)}, "10.0.0.254"),
+        (1, {"routes": (Route(to="default", via=IPv6Address("fd00::fe")),)}, "10.0.0.254"),
+    ],
+)
+def test_stage_1_sets_no_default_route_that_the_running_system_has_on_another_device(
+    device: int, changes: dict[str, object], gateway: str | None
+) -> None:
+    devices = [resolved.interface(resolved.MAC1, 1), resolved.interface(resolved.MAC2, 77, name="eth1")]
+    devices[device] = devices[device].model_copy(update=changes)
+    node = resolved.node(interfaces=tuple(devices))
+    network = Network(cidr=IPv4Network("10.0.0.0/16"), gateway=IPv4Address("10.0.0.254"))
+    site = resolved.site(networks={"provision": network})
+
+    line = kernel_line(
+        Boot(node, resolved.generation(), node.interfaces[0], "because"),
+        Snapshot.build(resolved.REVISION, site, (node,)),
+        url="http://10.0.0.1:8080",
+        token="TOKEN",
+        mac=resolved.MAC1,
+    )
+
+    found = [word.removeprefix("prov.gateway=") for word in line.split() if word.startswith("prov.gateway=")]
+    assert found == ([gateway] if gateway else [])
 
 
 def test_a_kernel_argument_that_ipxe_would_act_on_is_refused() -> None:

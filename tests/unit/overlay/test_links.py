@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 
 import pytest
 
@@ -64,6 +64,13 @@ def test_default_routes_that_were_all_written_get_different_metrics_and_the_boot
     boot = BOOT.model_copy(update={"gateway": ROUTER, "ip6": None})
 
     assert sorted(defaults(routed, boot)) == [("aaa0", "10.8.0.254", 100), ("eth0", "10.0.0.254", None)]
+
+
+def test_the_boot_device_is_the_best_for_ipv6_too_where_no_metric_means_1024() -> None:
+    routed = NICS[5].model_copy(update={"name": "aaa0", "ip6": IPv6Interface("fd08::1/64"), "gateway6": ROUTER6})
+    boot = BOOT.model_copy(update={"ip": None, "gateway6": ROUTER6})
+
+    assert sorted(defaults(routed, boot)) == [("aaa0", "fd00::fe", 1124), ("eth0", "fd00::fe", None)]
 
 
 def test_the_gateway_of_a_network_that_the_node_does_not_boot_from_is_not_used() -> None:
@@ -203,3 +210,14 @@ def test_a_vlan_can_lie_on_a_vlan() -> None:
     inner = device("inner", type=DeviceType.VLAN, vlan=Vlan(id=2, parent="outer"))
 
     assert list(links(inner, vlan("outer", "eth0", 1), BOOT)) == ["eth0", "outer", "inner"]
+
+
+def test_a_tower_of_bonds_over_pairs_of_vlans_takes_no_longer_than_its_devices() -> None:
+    tower, below = [BOOT], BOOT.name
+    for floor in range(60):
+        pair = [vlan(f"{side}{floor}", below, number) for number, side in ((1, "a"), (2, "b"))]
+        members = tuple(each.name for each in pair)
+        tower += [*pair, device(f"o{floor}", type=DeviceType.BOND, bond=Bond(members=members))]
+        below = f"o{floor}"
+
+    assert list(links(*reversed(tower)))[-1] == "o59"

@@ -55,3 +55,12 @@ def test_notes_and_hidden_files_may_lie_beside_rootfs(name: str) -> None:
 @pytest.mark.parametrize("path", ["overlays/a/rootfs/etc/plain", "site/nodes.d/x.yaml"])
 def test_files_that_are_no_templates_may_hold_braces(path: str) -> None:
     assert found(path, b"{{ {% \n") == []
+
+
+@pytest.mark.parametrize("declared", [b"uses: [b]\n", b"choose: {b: wicked}\n"])
+def test_an_overlay_that_brings_along_what_nobody_has_is_a_mistake(declared: bytes) -> None:
+    path = "overlays/a/overlay.yaml"
+    files = WrittenFiles({path: SourceFile(FileKind.FILE, 0o644, declared)})
+
+    assert found(path, declared) == [f"{path}:0:0: it brings the overlay b along, which does not exist"]
+    assert mistakes(files, Renderer(), others=["b"]) == ()

@@ -192,3 +192,12 @@ def test_only_what_a_template_uses_is_taken_out_of_its_context() -> None:
 
     assert RENDERER.text("t", "{{ used }}", Lazy(used="x", costly="y")) == "x"
     assert asked == ["used"]
+
+
+def test_a_model_has_its_fields_and_properties_and_nothing_that_dumps_its_secrets() -> None:
+    node = resolved.node("n001")
+
+    assert render("{{ node.name }} {{ node.fqdn }}", node=node) == "n001 n001.cluster.local"
+    for call in ("model_dump_json()", "json()", "model_copy()", "__dict__"):
+        with pytest.raises(RenderError, match="unsafe"):
+            render(f"{{{{ node.{call} }}}}", node=node)

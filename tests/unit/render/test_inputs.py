@@ -88,3 +88,33 @@ def test_where_the_files_of_a_template_may_lie_is_known_as_far_as_it_is_written(
     source: str, found: tuple[str, ...]
 ) -> None:
     assert opens(source) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("{{ node.name }}", ()),
+        ("a\n{{ secrets.munge }}\n{{ secrets['munge'] }}{{ secrets.app.base64 }}", (("app", 3), ("munge", 2))),
+        ("{% if false %}{{ secrets['a.b'] | upper }}{% endif %}", (("a.b", 1),)),
+        ("{% for secrets in nodes %}{{ secrets.name }}{% endfor %}", ()),
+    ],
+)
+def test_the_secrets_that_a_template_may_print_are_found_with_their_lines(
+    source: str, found: tuple[tuple[str, int], ...]
+) -> None:
+    assert Renderer().inputs("t", source).secrets == found
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("{{ node.bmc.password }}", 1),
+        ("\n{% for each in nodes %}{{ each.bmc.password }}{% endfor %}", 2),
+        ("{% set bmc = node.bmc %}\n{{ bmc['password'] | shell }}", 2),
+        ("{{ node.bmc\n| attr('password') }}", 2),
+        ("{{ node.bmc.username }} password", 0),
+        ("{% if rule.password %}x{% endif %}", 0),
+    ],
+)
+def test_a_template_that_may_print_a_password_of_a_node_is_found_with_its_line(source: str, line: int) -> None:
+    assert Renderer().inputs("t", source).password == line

@@ -92,3 +92,18 @@ def test_the_address_that_stage_1_has_set_stays_while_ifupdown_takes_over(
     assert machine.run(["ip", "route"]).count("default") == 1
     assert "default via fd00::fe dev eth0" in machine.run(["ip", "-6", "route"])
     assert machine.run(["cat", "/sys/class/net/eth1/mtu"]) == "1500\n"
+
+
+def test_no_device_listens_to_routers_and_one_without_addresses_makes_none_of_its_own(
+    machine: Namespace, tmp_path: Path
+) -> None:
+    storage = netmatrix.device("eth1", network="storage", mac=netmatrix.mac(1), ip="10.9.0.1/24")
+    bare = netmatrix.device("eth2", network="storage", mac=netmatrix.mac(2))
+
+    printed = command(machine, tmp_path, "ifup", "--verbose", "--all", devices=(NICS[0], storage, bare))
+
+    assert "failed" not in printed
+    for name in ("eth0", "eth1", "eth2"):
+        assert machine.run(["cat", f"/proc/sys/net/ipv6/conf/{name}/accept_ra"]) == "0\n"
+    assert "state UP" in machine.run(["ip", "link", "show", "dev", "eth2"])
+    assert "inet6" not in machine.run(["ip", "address", "show", "dev", "eth2"])

@@ -110,6 +110,8 @@ def test_networkmanager_reads_every_connection_of_the_whole_matrix(machine: Name
     assert field("ipv4.routes", "bond0") == "10.20.0.0/16 10.9.0.254 50, 10.21.0.0/16 10.99.0.1 onlink=true"
     assert field("ipv6.routes", "bond0").replace("\\", "") == "fd20::/48 fd09::fe 60"
     assert field("ipv6.routes", "storage6").replace("\\", "") == "::/0 fe80::1"
+    # As the kernel has it for routes without a metric, and not by the kind of the device.
+    assert (field("ipv4.route-metric", "bond0"), field("ipv6.route-metric", "bond0")) == ("0", "1024")
     assert field("connection.autoconnect", "eth5") == "no"
     assert field("ipv4.dns-search", "bond0") == "storage.example.org,example.org"
     assert field("802-3-ethernet.mtu", "bond0") == "9000"

@@ -151,8 +151,6 @@ def test_systemd_makes_the_folders_of_munge(tmp_path: Path) -> None:
     tree = made(tmp_path, "munge")
     (tree / "etc/passwd").write_text("munge:x:900:901::/nonexistent:/usr/sbin/nologin\n")
     (tree / "etc/group").write_text("munge:x:901:\n")
-    (tree / "etc/munge").mkdir()
-    (tree / "etc/munge/munge.key").write_text("key")
 
     run(["systemd-tmpfiles", "--create", f"--root={tree}", "provisioner-munge.conf"])
 

@@ -8,6 +8,7 @@ import pytest
 
 from provisioner.archive.tree import Entry, Kind
 from provisioner.model.device import Bond, BondMode, DeviceType
+from provisioner.overlay.manifest import MANIFEST
 from provisioner.overlay.source import Overlay
 from provisioner.render.environment import RenderError
 from tests.support import netmatrix, overlays
@@ -72,9 +73,21 @@ def test_a_network_overlay_says_what_it_is_for(name: str, tmp_path: Path) -> Non
     assert Overlay(overlays.shipped(tmp_path), name).declared.description.endswith(".")
 
 
+@pytest.mark.parametrize("name", ["network", "resolv"])
+def test_networkmanager_leaves_the_file_of_the_overlay_resolv_alone(name: str, tmp_path: Path) -> None:
+    path = "etc/NetworkManager/conf.d/10-provisioner.conf"
+    made = [
+        netmatrix.texts(netmatrix.render(tmp_path, "networkmanager", node=netmatrix.node(**changes)))[path]
+        for changes in ({"system_overlays": (name,)}, {"runtime_overlays": (name,)}, {"system_overlays": ()})
+    ]
+
+    assert ["dns=none" in text for text in made] == [True, True, False]
+
+
 def test_two_backends_never_make_the_same_file_but_for_the_names_of_devices(tmp_path: Path) -> None:
     node = netmatrix.node(*NICS, *BONDS, *VLANS)
-    names = {each.path for each in netmatrix.render(tmp_path, "netname", node=node)}
+    # What they take away is in one file that says so of all overlays.
+    names = {MANIFEST, *(each.path for each in netmatrix.render(tmp_path, "netname", node=node))}
     made = [{each.path for each in netmatrix.render(tmp_path, name, node=node)} - names for name in BACKENDS]
 
     # Both enterprise systems keep ifcfg files, in different folders; systemd's own go to one.
