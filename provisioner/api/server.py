@@ -21,6 +21,7 @@ _LONGEST_PATH = 107
 
 Status = Callable[[], Mapping[str, object]]
 Reload = Callable[[], Awaitable[None]]
+Runtime = Callable[[], Mapping[str, object]]
 Push = Callable[[Sequence[str]], Mapping[str, object]]
 
 
@@ -28,18 +29,20 @@ class ControlServer:
     """Answers on the Unix socket of a site.
 
     `status` gives what is served now, `reload` reads the files again, `push` has nodes look at their
-    runtime overlays.
+    runtime overlays, `runtime` tells what was last made of them for each.
     """
 
-    def __init__(self, path: Path, *, status: Status, reload: Reload, push: Push) -> None:
+    def __init__(self, path: Path, *, status: Status, reload: Reload, push: Push, runtime: Runtime) -> None:
         self._path = path
         self._status = status
         self._reload = reload
         self._push = push
+        self._runtime = runtime
         app = web.Application()
         app.add_routes(
             [
                 web.get("/v1/status", self._get_status),
+                web.get("/v1/runtime", self._get_runtime),
                 web.post("/v1/reload", self._post_reload),
                 web.post("/v1/push", self._post_push),
             ]
@@ -64,6 +67,9 @@ class ControlServer:
 
     async def _get_status(self, _request: web.Request) -> web.Response:
         return web.json_response(dict(self._status()))
+
+    async def _get_runtime(self, _request: web.Request) -> web.Response:
+        return web.json_response(dict(self._runtime()))
 
     async def _post_reload(self, request: web.Request) -> web.Response:
         logger.info("reload asked for by user %d", _user(request))

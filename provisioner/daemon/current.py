@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 class Current:
     """The references that every service reads; `reload` swaps them. The only changing state of the front.
 
-    `needed` tells the revisions of boots under way, whose snapshots stay.
+    `needed` tells the revisions of boots under way, whose snapshots stay; `reloaded` is called after each reload
+    that found no mistake. `since` is the time (Unix seconds) from which the snapshot is served.
     """
 
     paths: Paths
@@ -35,6 +36,8 @@ class Current:
     catalogue: Catalogue
     problems: tuple[Problem, ...] = ()
     needed: Callable[[], frozenset[str]] = frozenset
+    reloaded: Callable[[], None] = lambda: None
+    since: float = field(default_factory=time.time)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: asyncio.Task[None] | None = None
 
@@ -76,8 +79,10 @@ class Current:
         changed = snapshot is not self.snapshot
         self.snapshot, self.catalogue = snapshot, images
         if changed:
+            self.since = time.time()
             message = f"serving revision {snapshot.revision[:16]}: {len(snapshot.nodes)} nodes"
             self._record("site.revision", message, {"revision": snapshot.revision})
+        self.reloaded()
         return ()
 
     def _read(self, revision: str) -> tuple[Snapshot, Catalogue]:

@@ -15,11 +15,13 @@ _OVERHEAD = 1024
 
 
 class OverlayKey(NamedTuple):
-    """What an archive depends on."""
+    """What an archive depends on; `keys` is another number when host keys were taken over (trust.importedkeys)."""
 
     revision: str
     node: str
     kind: OverlayKind
+    generation: str
+    keys: int = 0
 
 
 class KeptOverlays:
@@ -38,8 +40,13 @@ class KeptOverlays:
         return found
 
     def add(self, key: OverlayKey, overlay: RenderedOverlay) -> None:
-        """Keep an archive; those that nobody asked for the longest go where it needs their room."""
+        """Keep an archive; those that nobody asked for the longest go where it needs their room.
+
+        One with secrets is not kept: it is made again for whoever asks again.
+        """
         self._forget(key)
+        if overlay.has_secrets:
+            return
         self._kept[key] = overlay
         self._size += _weight(overlay)
         while self._size > self._limit and len(self._kept) > 1:

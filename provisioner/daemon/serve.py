@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from provisioner.api.server import ControlServer
 from provisioner.config.paths import Paths
 from provisioner.daemon import pauses, tasks
 from provisioner.daemon.current import Current
+from provisioner.daemon.lookout import Lookout
 from provisioner.daemon.recorder import StoreRecorder, open_ledger
 from provisioner.daemon.services import Place, Service, Wiring, dhcp_server, network_services
 from provisioner.daemon.watch import watch
@@ -31,6 +33,7 @@ from provisioner.http.site import HttpSite
 from provisioner.image.store import artifact_path, catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import DhcpMode
 from provisioner.registry.amend import recover
 from provisioner.registry.store import read_current, read_snapshot
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
@@ -51,7 +54,17 @@ def serve(paths: Paths) -> None:
             stack.enter_context(locked(paths.run / "daemon.lock", wait=False))
         except ConflictError:
             raise ConflictError(f"a daemon already serves {paths.site}", hint="prov status shows it") from None
+        _allow_connections()
         asyncio.run(_serve(paths))
+
+
+def _allow_connections() -> None:
+    """As many open files as this process may have: every running node holds a connection (http.runtime).
+
+    The usual limit is 1,024 for the sake of programs that call select(2), which this one does not.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(paths: Paths) -> None:
@@ -75,6 +88,10 @@ async def _serve(paths: Paths) -> None:
         watcher = asyncio.create_task(watch(paths, current.reload))
         stack.push_async_callback(_cancel, watcher)
         _announce(current, record)
+        lookout = Lookout(paths, workers, record, lambda: current.snapshot.revision)
+        stack.push_async_callback(lookout.close)
+        current.reloaded = lookout.look
+        lookout.look()
         await _first_of(stop, watcher)
         notify("STOPPING=1")
         logger.info("stopping")
@@ -143,16 +160,23 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
             status=_status(current),
             reload=current.reload,
             push=lambda names: asdict(site.pokes.push(names)),
+            runtime=lambda: {"since": current.since, **site.looks.told(current.snapshot.revision)},
         ),
     ]
 
 
 def _places(snapshot: Snapshot) -> list[Place]:
-    """Where this machine stands in each network of the site. UnavailableError where it does not."""
+    """Where this machine stands in each network of the site.
+
+    A network without our DHCP may be one where the head node is not: storage, or the management of machines.
+    Raises UnavailableError where it has to be, and where it is nowhere.
+    """
     own = net.addresses()
-    places = []
+    places: list[Place] = []
     for name, network in snapshot.site.networks.items():
         if network.head not in own:
+            if network.dhcp is DhcpMode.OFF and (places or name != list(snapshot.site.networks)[-1]):
+                continue
             message = (
                 f"no network device of this machine has {network.head}, the head node's address in network {name}"
             )

@@ -12,8 +12,8 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
@@ -26,18 +26,26 @@ from provisioner.image.store import catalogue
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.model.snapshot import Snapshot
+from provisioner.operations import strict
 from provisioner.operations.check import compile_site
+from provisioner.operations.storedimages import StoredImages
 from provisioner.overlay.context import Identity, Surroundings
+from provisioner.overlay.includes import Includes, SiteFiles
 from provisioner.overlay.library import Library
 from provisioner.overlay.memo import RenderMemo
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay, pack
+from provisioner.registry.collect import SourceFile
 from provisioner.registry.revision import Revision
-from provisioner.registry.store import read_snapshot
+from provisioner.registry.store import open_revision, read_current, read_snapshot
 from provisioner.render.environment import Renderer, RenderError
 from provisioner.render.limit import timed
+from provisioner.trust.importedkeys import ImportedKeys
+from provisioner.trust.secrets import SecretFolder
 from provisioner.trust.sitekey import SiteKey
 
 MEMORY = 4 << 30
+# setpriority(2): the kindest to others.
+_LEAST = 19
 
 _renderer = lru_cache(maxsize=1)(Renderer)
 
@@ -66,6 +74,12 @@ def initialise_compiling() -> None:
     """As `initialise`, for the process that compiles: it remembers what it has decoded."""
     initialise()
     pauses.shorten()
+
+
+def initialise_looking() -> None:
+    """As `initialise`, for the process that tries what nobody asked for: everybody else comes first."""
+    initialise()
+    os.nice(_LEAST)
 
 
 def _end_with_parent() -> None:
@@ -100,6 +114,18 @@ def whole_site(paths: Paths, message: str, hint: str | None) -> Problem:
     return Problem(str(paths.site), 0, 0, message, hint or "")
 
 
+def render_problems(paths: Paths, revision: str) -> tuple[Problem, ...] | None:
+    """What keeps overlays of nodes from being rendered at a revision; None when another one is served by now."""
+    with _replaceable(f"the look at revision {revision[:16]}"):
+        opened = Revision.open(paths, revision)
+        files = {key: SourceFile(each.kind, each.mode, opened.read(key)) for key, each in opened.files.items()}
+        with open_revision(paths, revision) as published, suppress(strict.SupersededError):
+            return strict.render_problems(
+                paths, files, published, catalogue(paths), is_wanted=lambda: read_current(paths) == revision
+            )
+        return None
+
+
 def boot_script(paths: Paths, revision: str, decision: Boot, tokens: ScriptTokens, mac: str) -> str:
     """The script that boots a node."""
     what = f"the script of {decision.node.name}"
@@ -120,16 +146,20 @@ def other_script(paths: Paths, revision: str, decision: Unknown | Refused, mac: 
         return writer.refused(decision, MacAddress(mac))
 
 
-def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind) -> RenderedOverlay:
-    """The overlay archive of a node."""
+def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind, generation: str) -> RenderedOverlay:
+    """The overlay archive of a node over the image generation that it boots."""
     what = f"the {kind} overlay of {node}"
     with _replaceable(what):
         resolved = _snapshot(paths, revision).nodes.get(node)
         if resolved is None:
             raise RenderError(f"revision {revision[:16]} has no node {node}")
         with timed(what):
-            context = _surroundings(paths, revision).context(resolved)
-            return pack(_library(paths, revision).tree(kind.names(resolved), context))
+            around = _surroundings(paths, revision, _identity(paths.keys).stamp)
+            context = around.context(resolved, generation)
+            library, names = _library(paths, revision), kind.names(resolved)
+            tree = library.tree(names, kind.view(context))
+            has_secrets = any(piece.is_private for piece in library.pieces(names, context))
+            return replace(pack(tree), has_secrets=has_secrets)
 
 
 def _writer(paths: Paths, revision: str, url: str) -> ScriptWriter:
@@ -148,9 +178,19 @@ def _revision(paths: Paths, revision: str) -> Revision:
     return Revision.open(paths, revision)
 
 
+# Host keys that were taken over are no part of one: `keys` is another number when there are others.
 @lru_cache(maxsize=4)
-def _surroundings(paths: Paths, revision: str) -> Surroundings:
-    return Surroundings(_snapshot(paths, revision), _identity(paths.keys))
+def _surroundings(paths: Paths, revision: str, keys: int) -> Surroundings:
+    del keys
+    includes = Includes(SiteFiles(_revision(paths, revision)), _images(paths))
+    secrets = SecretFolder.of(paths.site)
+    return Surroundings(_snapshot(paths, revision), _identity(paths.keys), includes=includes, secrets=secrets)
+
+
+# A generation never changes, so what was read of it holds.
+@lru_cache(maxsize=1)
+def _images(paths: Paths) -> StoredImages:
+    return StoredImages(paths)
 
 
 @lru_cache(maxsize=4)
@@ -166,7 +206,7 @@ def _memo() -> RenderMemo:
 # Kept for ever: the host keys of all nodes take half a second to derive, and do not change with a revision.
 @lru_cache(maxsize=1)
 def _identity(folder: Path) -> Identity:
-    return Identity(SiteKey.load_or_create(folder))
+    return Identity(SiteKey.load_or_create(folder), ImportedKeys(folder))
 
 
 @contextmanager

@@ -51,7 +51,8 @@ async def watch(paths: Paths, changed: Callable[[], Awaitable[None]], *, look_ev
 def watched_folders(paths: Paths) -> Folders:
     """The site's folder, those that people write in, and those of the shipped data, as far as they exist."""
     shipped = (paths.data / "overlays", paths.data / "templates")
-    own = (paths.group_files, paths.node_files, paths.site / "overlays", paths.site / "templates")
+    named = (paths.site / name for name in ("overlays", "templates", "files"))
+    own = (paths.group_files, paths.node_files, paths.switch_files, *named)
     found = {}
     for folder in (paths.site, *own, *shipped):
         if folder.is_dir():
@@ -76,10 +77,10 @@ def held(folders: Iterable[Path]) -> Iterator[None]:
 def is_read(paths: Paths, path: str) -> bool:
     """Whether a file that changed can be part of a revision: not what writers make beside a file to rename it.
 
-    An overlay may hold any file, a `.venv` or `notes~` too.
+    An overlay may hold any file, a `.venv` or `notes~` too, and so may what templates include.
     """
-    overlays = (f"{paths.site / 'overlays'}/", f"{paths.data / 'overlays'}/")
-    return path.startswith(overlays) or not path.rpartition("/")[2].startswith(".")
+    whole = (f"{paths.site / 'overlays'}/", f"{paths.data / 'overlays'}/", f"{paths.site / 'files'}/")
+    return path.startswith(whole) or not path.rpartition("/")[2].startswith(".")
 
 
 async def _watch(paths: Paths, changed: Callable[[], Awaitable[None]], look_every: float) -> None:

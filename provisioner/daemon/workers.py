@@ -18,6 +18,7 @@ from provisioner.errors import ProvisionerError, UnavailableError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
+from provisioner.trust.importedkeys import ImportedKeys
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,11 +31,13 @@ class Workers:
 
     So is one that lacks memory for its task, because it may be full of what earlier tasks left.
 
-    One process does nothing but compile: no request waits behind it, and it remembers what it has decoded.
+    One process does nothing but compile: no request waits behind it, and it remembers what it has decoded. Another
+    one, which starts when it is needed, does what nobody waits for, at the lowest priority.
     """
 
     def __init__(self, count: int = 2) -> None:
         self._rendering, self._compiling = _Pool(count, tasks.initialise), _Pool(1, tasks.initialise_compiling)
+        self._looking = _Pool(1, tasks.initialise_looking)
 
     async def run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of a task, or its exception.
@@ -47,9 +50,13 @@ class Workers:
         """As `run`, in the process that compiles."""
         return await self._compiling.run(task, *args, **kwargs)
 
+    async def look(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `run`, in the process that everybody else comes before."""
+        return await self._looking.run(task, *args, **kwargs)
+
     def close(self) -> None:
         """End the processes; what they do now gets a moment to end by itself."""
-        pools = (self._rendering, self._compiling)
+        pools = (self._rendering, self._compiling, self._looking)
         for pool in pools:
             pool.stop()
         deadline = time.monotonic() + _GRACE
@@ -110,6 +117,7 @@ class PoolRendering:
         self._paths = paths
         self._workers = workers
         self._kept = KeptOverlays()
+        self._imported = ImportedKeys(paths.keys)
         self._pending: dict[OverlayKey, asyncio.Task[RenderedOverlay]] = {}
 
     async def boot_script(self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress) -> str:
@@ -120,9 +128,9 @@ class PoolRendering:
         """The script for a machine that cannot boot."""
         return await self._workers.run(tasks.other_script, self._paths, revision, decision, str(mac), url)
 
-    async def overlay(self, revision: str, node: str, kind: OverlayKind) -> RenderedOverlay:
-        """The overlay archive of a node at a revision; a thousand requests at once render it once."""
-        key = OverlayKey(revision, node, kind)
+    async def overlay(self, revision: str, node: str, kind: OverlayKind, generation: str) -> RenderedOverlay:
+        """The overlay archive of a node over a generation; a thousand requests at once render it once."""
+        key = OverlayKey(revision, node, kind, generation, self._imported.stamp)
         known = self._kept.get(key)
         if known is not None:
             return known
@@ -133,7 +141,9 @@ class PoolRendering:
 
     async def _render(self, key: OverlayKey) -> RenderedOverlay:
         try:
-            rendered = await self._workers.run(tasks.overlay, self._paths, *key)
+            rendered = await self._workers.run(
+                tasks.overlay, self._paths, key.revision, key.node, key.kind, key.generation
+            )
         finally:
             del self._pending[key]
         self._kept.add(key, rendered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,16 @@ class Report:
     facts: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """A generation (NAME@NUMBER) that a machine of a node booted, the last time in Unix seconds."""
+
+    node: str
+    mac: str
+    generation: str
+    opened: float
+
+
 class History:
     """A reader of the events file. A site that never ran a daemon has an empty one."""
 
@@ -39,6 +49,20 @@ class History:
     def latest_boots(self) -> dict[str, BootRecord]:
         """The newest boot of every node."""
         return {row["node"]: _record(row) for row in self._rows("select * from boot order by opened, rowid")}
+
+    def newest_of(self, nodes: Iterable[str]) -> dict[str, BootRecord]:
+        """The newest boot of some nodes, by node; nothing for one that never booted."""
+        query = (
+            "select * from boot where rowid in (select rowid from (select rowid, row_number() over "
+            "(partition by node order by opened desc, rowid desc) as age from boot "
+            "where node in (select value from json_each(?))) where age = 1)"
+        )
+        return {row["node"]: _record(row) for row in self._rows(query, (json.dumps(list(nodes)),))}
+
+    def generations(self) -> list[Booted]:
+        """Every generation that every machine ever booted, and when it did so last; oldest first."""
+        query = "select node, mac, generation, max(opened) as opened from boot group by 1, 2, 3 order by 4"
+        return [Booted(**row) for row in self._rows(query)]
 
     def reports(self) -> dict[str, Report]:
         """The last report of every node."""

@@ -8,8 +8,9 @@ import re
 from aiohttp import web
 
 from provisioner.boot.access import Resource
+from provisioner.http.looks import Look
 from provisioner.http.site import HttpSite
-from provisioner.http.tokens import Gate
+from provisioner.http.tokens import NOT_KEPT, Gate
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Stage
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay, pack
@@ -31,7 +32,6 @@ class RuntimeOverlays:
         self._site = site
         self._gate = gate
         self._turn = asyncio.Semaphore(_LOOKS_AT_ONCE)
-        self._digests: dict[str, tuple[str, str]] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this part."""
@@ -76,19 +76,25 @@ class RuntimeOverlays:
     async def _digest(self, record: BootRecord) -> str:
         """Remembered for each node, because the archives of a large site are not all kept."""
         revision = self._revision(record)
-        kept = self._digests.get(record.node)
-        if kept is None or kept[0] != revision:
-            kept = revision, (await self._rendered(record, revision)).sha256
-            self._digests[record.node] = kept
-        return kept[1]
+        look = self._site.looks.find(record.node, revision, record.generation)
+        if look is None:
+            look = self._looked(record, revision, await self._rendered(record, revision))
+        return look.digest
+
+    def _looked(self, record: BootRecord, revision: str, overlay: RenderedOverlay) -> Look:
+        look = Look(revision, record.generation, overlay.sha256, self._site.now())
+        return self._site.looks.add(record.node, look)
 
     async def _rendered(self, record: BootRecord, revision: str) -> RenderedOverlay:
         async with self._turn:
-            return await self._site.rendering.overlay(revision, record.node, OverlayKind.RUNTIME)
+            rendering = self._site.rendering
+            return await rendering.overlay(revision, record.node, OverlayKind.RUNTIME, record.generation)
 
     async def _send(self, request: web.Request, record: BootRecord) -> web.Response:
         revision = self._revision(record)
         overlay = await self._rendered(record, revision)
+        # Another one than was looked at, where host keys were imported since: it would be sent for ever.
+        self._looked(record, revision, overlay)
         event = Event(
             time=self._site.now(),
             stage=Stage.OVERLAY,
@@ -101,7 +107,7 @@ class RuntimeOverlays:
             bytes=len(overlay.archive),
         )
         self._site.record(event)
-        headers = {"ETag": f'"{overlay.sha256}"'}
+        headers = {"ETag": f'"{overlay.sha256}"', **NOT_KEPT}
         return web.Response(body=overlay.archive, content_type="application/x-cpio", headers=headers)
 
 

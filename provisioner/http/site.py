@@ -10,6 +10,7 @@ from typing import Protocol
 
 from provisioner.boot.ledger import Ledger
 from provisioner.boot.script import ScriptTokens
+from provisioner.http.looks import Looks
 from provisioner.http.pokes import Pokes
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
@@ -29,8 +30,8 @@ class Rendering(Protocol):
     async def other_script(self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str) -> str:
         """The script for a machine that cannot boot."""
 
-    async def overlay(self, revision: str, node: str, kind: OverlayKind) -> RenderedOverlay:
-        """The overlay archive of a node at a revision."""
+    async def overlay(self, revision: str, node: str, kind: OverlayKind, generation: str) -> RenderedOverlay:
+        """The overlay archive of a node at a revision, over the image that it boots (`debian-12@3`)."""
 
 
 class Recorder(Protocol):
@@ -62,3 +63,4 @@ class HttpSite:
     recorder: Recorder
     now: Callable[[], float]
     pokes: Pokes = field(default_factory=Pokes)
+    looks: Looks = field(default_factory=Looks)

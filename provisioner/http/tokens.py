@@ -14,8 +14,11 @@ from provisioner.http.site import HttpSite
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
 from provisioner.model.image import Artifact, BootSet, Generation
-from provisioner.overlay.rendered import OverlayKind
+from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
 from provisioner.trust.token import Claims, TokenError
+
+NOT_KEPT = {"Cache-Control": "no-store"}
+"""What goes with an overlay: no proxy on the way may keep it (RFC 9111 section 5.2.2.5)."""
 
 _STAGE_OF = {Resource.KERNEL: Stage.KERNEL, Resource.STAGE1: Stage.STAGE1, Resource.ROOT: Stage.IMAGE}
 
@@ -86,9 +89,9 @@ class Fetches:
 
     async def sheet(self, request: web.Request) -> web.Response:
         """The boot sheet: what stage 1 has to fetch and which digests it must find, as lines of key=value."""
-        claims, record = self._gate.open(request, Resource.SHEET)
+        _, record = self._gate.open(request, Resource.SHEET)
         root = self._generation(record).boot_set.root
-        overlay = await self._site.rendering.overlay(record.revision, claims.node, OverlayKind.SYSTEM)
+        overlay = await self._overlay(record)
         lines = {
             "node": record.node,
             "boot": record.id,
@@ -103,12 +106,16 @@ class Fetches:
 
     async def system_overlay(self, request: web.Request) -> web.Response:
         """The archive of the system overlays."""
-        claims, record = self._gate.open(request, Resource.SYSTEM_OVERLAY)
-        overlay = await self._site.rendering.overlay(record.revision, claims.node, OverlayKind.SYSTEM)
+        _, record = self._gate.open(request, Resource.SYSTEM_OVERLAY)
+        overlay = await self._overlay(record)
         message = f"{OverlayKind.SYSTEM} overlay, revision {record.revision[:16]}"
         self._record(request, record, Stage.OVERLAY, "overlay.sent", message, size=len(overlay.archive))
-        return web.Response(
-            body=overlay.archive, content_type="application/x-cpio", headers={"ETag": f'"{overlay.sha256}"'}
+        headers = {"ETag": f'"{overlay.sha256}"', **NOT_KEPT}
+        return web.Response(body=overlay.archive, content_type="application/x-cpio", headers=headers)
+
+    async def _overlay(self, record: BootRecord) -> RenderedOverlay:
+        return await self._site.rendering.overlay(
+            record.revision, record.node, OverlayKind.SYSTEM, record.generation
         )
 
     def _artifact(

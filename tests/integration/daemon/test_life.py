@@ -14,7 +14,7 @@ from provisioner.errors import UnavailableError
 from provisioner.lab.daemon import prov
 from tests.support.daemon import ADDRESS, KERNEL, ROOT, HeadNode, eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "ip")]
+pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "ip", "prlimit")]
 
 
 def processes(head: HeadNode) -> list[psutil.Process]:
@@ -126,6 +126,20 @@ def test_it_tells_the_service_manager_when_it_is_ready_and_when_it_stops(head: H
             process.send(signal.SIGTERM)
             assert manager.recv(4096) == b"STOPPING=1"
             assert process.wait(20)
+
+
+def test_it_may_hold_more_connections_than_the_usual_limit(head: HeadNode, tmp_path: Path) -> None:
+    head.daemon.stop()
+    with (tmp_path / "log").open("wb") as output:
+        words = ["prlimit", "--nofile=1024:4096", *prov(head.paths, "serve")]
+        process = head.namespace.spawn(words, output=output, cwd=tmp_path)
+        eventually(lambda: head.status()["daemon"])
+
+        assert process.identity is not None
+        assert psutil.Process(process.identity.pid).rlimit(psutil.RLIMIT_NOFILE) == (4096, 4096)
+
+        process.send(signal.SIGTERM)
+        assert process.wait(20)
 
 
 def test_a_second_daemon_of_the_same_site_is_refused_and_the_first_one_stays(head: HeadNode) -> None:

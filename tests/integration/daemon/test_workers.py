@@ -57,7 +57,7 @@ def in_little_memory(paths: Paths, revision: str) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * os.sysconf("SC_PAGESIZE") + (200 << 20)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    tasks.overlay(paths, revision, "n1", OverlayKind.SYSTEM)
+    tasks.overlay(paths, revision, "n1", OverlayKind.SYSTEM, "debian-12@1")
 
 
 def collected_twice() -> tuple[int, list[float]]:

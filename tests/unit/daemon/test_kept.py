@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 
 def key(number: int) -> OverlayKey:
-    return OverlayKey("r", f"n{number}", OverlayKind.SYSTEM)
+    return OverlayKey("r", f"n{number}", OverlayKind.SYSTEM, "debian-12@1")
 
 
 def overlay(size: int) -> RenderedOverlay:
@@ -63,3 +63,11 @@ def test_what_is_kept_is_what_was_added_last_and_fits(added: list[tuple[int, int
     assert all(found[number] is last[number] for number in found)
     assert sum(len(each.archive) for each in found.values() if each) <= 10_000
     assert not added or added[-1][0] in found
+
+
+def test_an_archive_with_secrets_is_not_kept_and_pushes_out_what_was_there_before_it_had_any() -> None:
+    kept = filled(MIB, 100, 100)
+
+    kept.add(key(1), RenderedOverlay(b"tiger", "x", has_secrets=True))
+
+    assert numbers(kept, 2) == [0]
