@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,12 @@ from typing import IO
 from provisioner.errors import CommandError, UnavailableError
 
 logger = logging.getLogger(__name__)
+
+Process = subprocess.Popen[bytes]
+Stream = IO[bytes] | int | None
+# For `spawn`: the stream that this process has, and none.
+INHERIT: Stream = None
+NOTHING: Stream = subprocess.DEVNULL
 
 _PACKAGES = {
     "mksquashfs": "squashfs-tools",
@@ -73,11 +80,28 @@ def run(
     return (done.stdout or b"").decode(errors="replace")
 
 
+def run_bytes(command: Sequence[str | os.PathLike[str]], *, timeout: float = 600, limit: int = 64 << 20) -> bytes:
+    """Run a program to its end and return the bytes that it printed. Raises what `run` raises.
+
+    More than `limit` bytes are a CommandError too.
+    """
+    with tempfile.TemporaryFile() as stream:
+        run(command, timeout=timeout, stdout=stream)
+        size = stream.tell()
+        if size > limit:
+            raise CommandError(
+                f"{os.fspath(command[0])} printed {size} bytes, at most {limit} are taken", status=0
+            )
+        stream.seek(0)
+        return stream.read()
+
+
 def spawn(
     command: Sequence[str | os.PathLike[str]],
     *,
-    stdout: IO[bytes] | int = subprocess.DEVNULL,
-    stderr: IO[bytes] | int = subprocess.STDOUT,
+    stdin: Stream = NOTHING,
+    stdout: Stream = NOTHING,
+    stderr: Stream = subprocess.STDOUT,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
@@ -88,7 +112,7 @@ def spawn(
     logger.debug("spawn: %s", shlex.join(words))
     return subprocess.Popen(
         words,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         cwd=cwd,

@@ -19,10 +19,11 @@ _CHUNK = 1 << 20
 
 
 class Blobs:
-    """The documents and blobs of one layout directory; IntegrityError for whatever is not as it should be."""
+    """The documents of a layout and its blobs (`store`/sha256/HEX); IntegrityError for what is not in order."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Path) -> None:
         self.folder = folder
+        self._store = store
 
     def index(self) -> Json:
         """The document that everything starts from."""
@@ -40,7 +41,7 @@ class Blobs:
         digest = str(descriptor.get("digest"))
         if not is_digest(digest):
             raise IntegrityError(f"{digest[:100]!r} in {self.folder} is no sha256 digest")
-        path = self.folder / "blobs" / "sha256" / digest.removeprefix("sha256:")
+        path = self._store / "sha256" / digest.removeprefix("sha256:")
         sha256 = hashlib.sha256()
         with os.fdopen(_open_regular(path), "rb") as stream:
             if os.fstat(stream.fileno()).st_size != size_of(descriptor):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,27 +11,26 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ProvisionerError
 from provisioner.host.who import who
 from provisioner.image import (
-    codec,
+    architecture,
     inside,
     inventory,
     kernel,
     manifest,
     osrelease,
-    squashfs,
     stage1,
     store,
     unpack,
 )
 from provisioner.image.kernel import Kernel
 from provisioner.image.manifest import Manifest
+from provisioner.image.packing import INITS, pack
 from provisioner.image.scratch import workspace
 from provisioner.image.tidy import tidy
-from provisioner.model.image import Artifact, Generation, Origin
+from provisioner.model.image import Artifact, Generation, Origin, Packing
 
 Say = Callable[[str], None]
 Obtain = Callable[[Path], "Obtained"]
 
-_INITS = ("/sbin/init", "/lib/systemd/systemd")
 _PINNED = {"kernel", "stage1", "root", "tree"}
 
 
@@ -41,6 +39,7 @@ class Obtained:
     """A tree's story: where it came from, its time in Unix seconds, and what a person should know.
 
     `parent` is the generation that it was made of. `may_be_base`: a tree that cannot boot is kept as a base.
+    `unchanged` is the generation that this is when its tree is that one's.
     """
 
     origin: Origin
@@ -49,6 +48,7 @@ class Obtained:
     parent: str | None = None
     note: str = ""
     may_be_base: bool = False
+    unchanged: Generation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +73,40 @@ class _Tree:
     notes: tuple[str, ...]
 
 
-def build(paths: Paths, name: str, obtain: Obtain, *, say: Say, release: str | None = None) -> Outcome:
+def build(
+    paths: Paths,
+    name: str,
+    obtain: Obtain,
+    *,
+    say: Say,
+    release: str | None = None,
+    packing: Packing | None = None,
+) -> Outcome:
     """Make the next generation of an image from the tree that `obtain` puts into a new directory.
 
     A result that equals the current generation is not published again. `say` gets a line for every step.
-    `release` is that of the kernel to boot, or how it starts; the newest one otherwise.
+    `release` is that of the kernel to boot, or how it starts; the packing's, or the newest one otherwise.
     Raises ProvisionerError when the tree cannot boot and may not be a base, or would take the place of a
     generation that boots, and ConflictError when the image is being built already.
     """
     unpack.require_root()
+    packing = packing or Packing()
+    packing = packing if release is None else packing.model_copy(update={"release": release})
     store.prepare(paths)
     with workspace(paths, store.check_name(name)) as work:
         folder = work / "tree"
         obtained = obtain(folder)
         removed = tidy(folder)
         say("read the tree")
-        tree = _look(folder, work, removed=removed, release=release)
+        tree = _look(folder, work, removed=removed, release=packing.release)
+        if obtained.unchanged is not None and tree.found.tree == obtained.unchanged.tree:
+            return Outcome(obtained.unchanged, is_new=False)
         current = store.catalogue(paths).find(name)
         _refuse_base(tree, obtained, current)
-        packed, warnings = _pack(paths, work, tree, epoch=obtained.epoch, say=say)
+        packed, warnings = _packed(paths, work, tree, packing, epoch=obtained.epoch, say=say)
         listed = store.add_artifact(paths, tree.inventory)
         warnings = (*obtained.warnings, *warnings, *_acl_warnings(tree.found), *tree.notes)
-        update = {**packed, "warnings": warnings, "inventory": listed}
+        update = {**packed, "packing": packing, "warnings": warnings, "inventory": listed}
         candidate = _describe(name, tree, obtained).model_copy(update=update)
         if current is not None and _same(candidate, current):
             return Outcome(current, is_new=False)
@@ -108,7 +120,7 @@ def _same(candidate: Generation, current: Generation) -> bool:
     return pinned and current.inventory is not None
 
 
-def _look(folder: Path, work: Path, *, removed: tuple[str, ...], release: str | None) -> _Tree:
+def _look(folder: Path, work: Path, *, removed: tuple[str, ...], release: str) -> _Tree:
     listing, facts = work / "manifest", work / "inventory"
     kernels = kernel.find(folder)
     chosen = kernel.choose(kernels, release)
@@ -132,30 +144,20 @@ def _refuse_base(tree: _Tree, obtained: Obtained, current: Generation | None) ->
 
 def _missing_parts(tree: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
     parts = [] if kernels else ["a kernel with its modules"]
-    if not any(inside.is_regular(inside.resolve(tree, path)) for path in _INITS):
+    if not any(inside.is_regular(inside.resolve(tree, path)) for path in INITS):
         parts.append("an init (/sbin/init)")
     return tuple(parts)
 
 
-def _pack(
-    paths: Paths, work: Path, tree: _Tree, *, epoch: int, say: Say
+def _packed(
+    paths: Paths, work: Path, tree: _Tree, packing: Packing, *, epoch: int, say: Say
 ) -> tuple[dict[str, Artifact], tuple[str, ...]]:
     """The artifacts by the names of their fields, and warnings; nothing for a base."""
     if tree.kernel is None or tree.lacks:
         return {}, ()
-    codecs = codec.choose(tree.folder, tree.kernel)
-    files = {name: work / name for name in ("kernel", "stage1", "root")}
-    shutil.copyfile(tree.kernel.file, files["kernel"])
-    say(f"make stage 1 for kernel {tree.kernel.release}")
-    scratch = work / "scratch"
-    scratch.mkdir()
     module = paths.data / "images" / "stage1" / stage1.MODULE
-    stage1.build(
-        tree.folder, tree.kernel, module=module, output=files["stage1"], codec=codecs.stage1, scratch=scratch
-    )
-    say(f"pack the root as squashfs ({codecs.root.value})")
-    squashfs.pack(tree.folder, files["root"], codec=codecs.root, epoch=epoch)
-    return {name: store.add_artifact(paths, file) for name, file in files.items()}, codecs.warnings
+    done = pack(tree.folder, tree.kernel, work, packing, module=module, epoch=epoch, say=say)
+    return {name: store.add_artifact(paths, file) for name, file in done.files.items()}, done.warnings
 
 
 def _describe(name: str, tree: _Tree, obtained: Obtained) -> Generation:
@@ -164,7 +166,7 @@ def _describe(name: str, tree: _Tree, obtained: Obtained) -> Generation:
         image=name,
         number=0,
         created=time.time(),
-        architecture="x86_64",
+        architecture=architecture.machine(obtained.origin.platform),
         os_name=system.name,
         os_id=system.id,
         os_version=system.version,

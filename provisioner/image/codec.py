@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+from provisioner.errors import ProvisionerError
 from provisioner.image import inside
 from provisioner.image.kernel import Kernel
 
@@ -16,10 +17,23 @@ _NEEDED = {"SQUASHFS": "squashfs", "OVERLAY_FS": "overlayfs", "BLK_DEV_LOOP": "l
 
 
 class Codec(Enum):
-    """A compression that we write: zstd where it is understood, gzip everywhere else."""
+    """A compression that we write: zstd where it is understood, gzip everywhere else.
+
+    The last two are for those who ask: lz4 where the network is faster than the nodes, xz where it is slow.
+    """
 
     ZSTD = "zstd"
     GZIP = "gzip"
+    XZ = "xz"
+    LZ4 = "lz4"
+
+
+_SQUASHFS = {
+    Codec.ZSTD: "SQUASHFS_ZSTD",
+    Codec.GZIP: "SQUASHFS_ZLIB",
+    Codec.XZ: "SQUASHFS_XZ",
+    Codec.LZ4: "SQUASHFS_LZ4",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +45,28 @@ class Codecs:
     warnings: tuple[str, ...] = ()
 
 
-def choose(root: Path, kernel: Kernel) -> Codecs:
-    """The best compression for a kernel of a tree. A kernel without a configuration file gets gzip for both."""
+def choose(root: Path, kernel: Kernel, wanted: str = "") -> Codecs:
+    """The best compression for a kernel of a tree. A kernel without a configuration file gets gzip for both.
+
+    `wanted` is the compression of the root; ProvisionerError when there is no such, or the kernel cannot undo it.
+    """
     config = configuration(root, kernel)
+    best = _best(config, kernel)
+    return best if not wanted else replace(best, root=_wanted(wanted, config, kernel))
+
+
+def _wanted(name: str, config: Mapping[str, str], kernel: Kernel) -> Codec:
+    if name not in {each.value for each in Codec}:
+        known = ", ".join(each.value for each in Codec)
+        raise ProvisionerError(f"there is no compression {name!r} for roots", hint=f"choose one of {known}")
+    codec = Codec(name)
+    if config and config.get(_SQUASHFS[codec]) != "y":
+        message = f"kernel {kernel.release} of the image cannot undo {name}: CONFIG_{_SQUASHFS[codec]} is not set"
+        raise ProvisionerError(message, hint="leave the choice to the image: drop the codec")
+    return codec
+
+
+def _best(config: Mapping[str, str], kernel: Kernel) -> Codecs:
     if not config:
         warning = f"no configuration of kernel {kernel.release} in the image: packed with gzip, to be safe"
         return Codecs(Codec.GZIP, Codec.GZIP, (warning,))

@@ -1,4 +1,4 @@
-"""Apply one layer of an OCI image to a tree (OCI image specification, layer.md).
+"""Apply one layer of an OCI image (OCI image specification, layer.md), or a plain archive, to a tree.
 
 Everything here uses absolute paths and follows links, so it is only safe after chroot() into the tree
 (`image.sandbox`): there a link to / or any number of `..` leads to the tree's own root.
@@ -39,9 +39,9 @@ def normal(name: str, limits: Limits) -> str:
     """A member's name as a path relative to the root, "" for the root itself; IntegrityError for a hostile one."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in name:
-        raise IntegrityError(f"the layer names {name!r}, which is no path inside an image")
+        raise IntegrityError(f"the archive names {name!r}, which is no path inside an image")
     if len(parts) > limits.depth or len(os.fsencode(name)) > limits.path:
-        raise IntegrityError(f"the layer has a path of {len(parts)} parts, more than is sane: {name[:80]!r}...")
+        raise IntegrityError(f"the archive has a path of {len(parts)} parts, more than is sane: {name[:80]!r}...")
     return "/".join(parts)
 
 
@@ -49,10 +49,13 @@ class Applier:
     """Puts the members of one layer into the tree at /, one after the other, then the times of the folders.
 
     `created` (Unix seconds) is the time of folders that the layer implies without naming them. `keep_selinux`
-    keeps the labels of the machine that built the image, which seldom fit the node's policy.
+    keeps the labels of the machine that built the image, which seldom fit the node's policy. Without `whiteouts`
+    it is a plain archive, in which a name that starts with `.wh.` is a name like others.
     """
 
-    def __init__(self, *, limits: Limits, created: int, keep_selinux: bool = False) -> None:
+    def __init__(
+        self, *, limits: Limits, created: int, keep_selinux: bool = False, whiteouts: bool = True
+    ) -> None:
         self.entries = 0
         self.size = 0
         self.newest = 0
@@ -60,6 +63,7 @@ class Applier:
         self._limits = limits
         self._created = created * _NANO
         self._keep_selinux = keep_selinux
+        self._whiteouts = whiteouts
         self._seen: set[Path] = {_ROOT}
         self._folders: dict[str, Path] = {"": _ROOT}
         self._times: dict[Path, int] = {}
@@ -74,9 +78,7 @@ class Applier:
             folder, _, base = name.rpartition("/")
             if not name:
                 self._apply_root(member)
-            elif base == OPAQUE:
-                self._apply_opaque(_ROOT / folder)
-            elif base.startswith(WHITEOUT):
+            elif self._whiteouts and base.startswith(WHITEOUT):
                 self._apply_whiteout(_ROOT / folder, base)
             else:
                 self._apply_member(archive, member, self._folder(folder) / base)
@@ -93,15 +95,17 @@ class Applier:
 
     def _apply_root(self, member: tarfile.TarInfo) -> None:
         if not member.isdir():
-            raise IntegrityError("the layer makes the root of the image something else than a directory")
+            raise IntegrityError("the archive makes the root of the image something else than a directory")
         self._set_attributes(_ROOT, member)
         self._times[_ROOT] = time_of(member)
 
     def _apply_whiteout(self, folder: Path, base: str) -> None:
         target = base.removeprefix(WHITEOUT)
-        if target in ("", ".", ".."):
-            raise IntegrityError(f"the layer has the whiteout {base!r}, which removes nothing that has a name")
-        if not base.startswith(_RESERVED):
+        if base == OPAQUE:
+            self._apply_opaque(folder)
+        elif target in ("", ".", ".."):
+            raise IntegrityError(f"the archive has the whiteout {base!r}, which removes nothing that has a name")
+        elif not base.startswith(_RESERVED):
             self._hide(Path(os.path.realpath(folder), target))
 
     def _apply_opaque(self, folder: Path) -> None:
@@ -159,7 +163,7 @@ class Applier:
         try:
             os.link(target, place, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
-            raise IntegrityError(f"the layer links {place} to {member.linkname!r}, which is no file") from None
+            raise IntegrityError(f"the archive links {place} to {member.linkname!r}, which is no file") from None
 
     def _set_attributes(self, place: Path, member: tarfile.TarInfo) -> None:
         # In this order: a change of owner clears set-id bits and capabilities.
@@ -191,7 +195,7 @@ class Applier:
         self._mark(place)
         real = Path(os.path.realpath(place))
         if len(real.parts) > self._limits.depth or len(os.fsencode(real)) > self._limits.path:
-            raise IntegrityError(f"the layer nests folders too deep at {path[:80]!r}...")
+            raise IntegrityError(f"the archive nests folders too deep at {path[:80]!r}...")
         self._mark(real)
         self._folders[path] = real
         return real

@@ -38,7 +38,7 @@ def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
     while size:
         chunk = source.read(min(size, _CHUNK))
         if not chunk:
-            raise IntegrityError("the layer ends in the middle of a file")
+            raise IntegrityError("the archive ends in the middle of a file")
         target.write(chunk)
         size -= len(chunk)
 

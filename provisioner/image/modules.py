@@ -51,6 +51,22 @@ def copy_firmware(root: Path, target: Path) -> Path:
     return folder
 
 
+def available(folder: Path) -> set[str]:
+    """The drivers that exist as modules below a folder, as `lsmod` prints their names."""
+    return {driver(file.name) for file in folder.rglob("*.ko*")}
+
+
+def built_in(folder: Path) -> set[str]:
+    """The drivers that are part of the kernel whose modules are in a folder."""
+    listed = folder / "modules.builtin"
+    return {driver(line) for line in listed.read_text().splitlines()} if listed.is_file() else set()
+
+
+def driver(name: str) -> str:
+    """The name of a driver as `lsmod` prints it, of a file's path or of a name that a person wrote."""
+    return name.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
+
+
 def _files(source: Path) -> Iterator[Path]:
     for folder, _, names in os.walk(source):
         yield from (file for file in (Path(folder, name) for name in sorted(names)) if inside.is_regular(file))

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError
+from provisioner.image.architecture import BOOTABLE
 from provisioner.image.blobs import Blobs, Json, list_at, object_at, size_of
 from provisioner.model.image import is_digest
 
@@ -36,26 +37,6 @@ _MOST_LAYERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """`oci:DIR` or `oci:DIR:TAG`, taken apart."""
-
-    folder: Path
-    tag: str | None
-
-    @classmethod
-    def parse(cls, text: str) -> Reference:
-        """The reference in a text; ProvisionerError for any other kind of source."""
-        kind, _, place = text.partition(":")
-        if kind != "oci" or not place:
-            hint = "skopeo copy docker://HOST/IMAGE oci:DIR, then prov image import oci:DIR NAME"
-            raise ProvisionerError(f"{text!r} is no OCI layout: expected oci:DIR or oci:DIR:TAG", hint=hint)
-        folder, colon, tag = place.rpartition(":")
-        if colon and "/" not in tag and not Path(place).is_dir():
-            return cls(Path(folder), tag)
-        return cls(Path(place), None)
-
-
-@dataclass(frozen=True, slots=True)
 class Layer:
     """A layer: its verified blob, packed size in bytes, compression, and the digest of the archive inside."""
 
@@ -75,41 +56,56 @@ class OciImage:
     layers: tuple[Layer, ...]
 
 
-def open_image(reference: Reference, *, architecture: str = "amd64") -> OciImage:
-    """The only image of a layout for an architecture, or the tagged one, with every blob verified.
+def open_image(
+    folder: Path, tag: str | None = None, *, platform: str = BOOTABLE, blobs: Path | None = None
+) -> OciImage:
+    """The only image of a layout for a platform, or the tagged one, with every blob verified.
 
-    Raises NotFoundError when there is none, ProvisionerError when the choice is open or the image is of a kind
-    that cannot be unpacked, and IntegrityError for blobs that are not what their digest says.
+    The blobs lie in the layout, or in a folder that several share. Raises NotFoundError when there is none,
+    ProvisionerError when the choice is open or the image is of a kind that cannot be unpacked, and IntegrityError
+    for blobs that are not what their digest says.
     """
-    layout = _Layout(reference.folder)
-    manifest = layout.choose(reference.tag, architecture)
-    return layout.image(manifest)
+    layout = _Layout(folder, blobs)
+    return layout.image(layout.choose(tag, platform))
+
+
+def choose(entries: list[Json], platform: str) -> tuple[Json | None, set[str]]:
+    """The entry of an index for a platform (`linux/amd64`), and the platforms of the others."""
+    known = [(entry, _platform(entry.get("platform"))) for entry in entries if not _is_attestation(entry)]
+    found = next((entry for entry, name in known if name == platform), None)
+    return found, {name for _, name in known if "unknown" not in name}
+
+
+def is_index(kind: object) -> bool:
+    """Whether a media type is that of an index of images."""
+    return kind in _INDEXES
 
 
 class _Layout:
     """A layout directory; all documents in it are untrusted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, blobs: Path | None) -> None:
         self.folder = folder
-        self._blobs = Blobs(folder)
+        self._blobs = Blobs(folder, blobs or folder / "blobs")
         self._others: list[str] = []
         if not (folder / "oci-layout").is_file():
-            hint = "skopeo copy docker://HOST/IMAGE oci:DIR makes one"
+            hint = "skopeo copy docker://HOST/IMAGE oci:DIR makes one; dir:DIR is a root file system"
             raise NotFoundError(f"{folder} is no OCI layout: it has no file oci-layout", hint=hint)
 
-    def choose(self, tag: str | None, architecture: str) -> Json:
+    def choose(self, tag: str | None, platform: str) -> Json:
         """The descriptor of the one manifest that is asked for."""
         index = self._blobs.index()
         entries = [entry for entry in list_at(index, "manifests") if tag in (None, _annotation(entry, _TAG))]
-        found = [each for entry in entries for each in self._manifests(entry, architecture, depth=_NESTING)]
+        found = [each for entry in entries for each in self._manifests(entry, platform, depth=_NESTING)]
         chosen = {str(each.get("digest")): each for each in found}
         if not chosen:
             wanted = f"image {tag}" if tag else "image"
             others = f" (it holds {', '.join(sorted(set(self._others)))})" if self._others else ""
-            message = f"{self.folder} has no {wanted} for linux/{architecture}{others}"
-            raise NotFoundError(message, hint=self._tags_hint(index))
+            message = f"{self.folder} has no {wanted} for {platform}{others}"
+            other = "; --platform chooses another one" if self._others else ""
+            raise NotFoundError(message, hint=self._tags_hint(index) + other)
         if len(chosen) > 1:
-            message = f"{self.folder} has {len(chosen)} images for {architecture}: say which one"
+            message = f"{self.folder} has {len(chosen)} images for {platform}: say which one"
             raise ProvisionerError(message, hint=self._tags_hint(index))
         return next(iter(chosen.values()))
 
@@ -123,21 +119,21 @@ class _Layout:
             raise IntegrityError(f"{descriptor['digest']} lists {len(layers)} layers, its configuration others")
         return OciImage(
             digest=str(descriptor["digest"]),
-            created=_seconds(config.get("created")),
+            created=seconds(config.get("created")),
             layers=tuple(self._layer(layer, diff_id) for layer, diff_id in zip(layers, diff_ids, strict=True)),
         )
 
-    def _manifests(self, entry: Json, architecture: str, *, depth: int) -> list[Json]:
-        if _annotation(entry, "vnd.docker.reference.type"):
-            return []  # An attestation: a statement about an image, stored beside it.
+    def _manifests(self, entry: Json, platform: str, *, depth: int) -> list[Json]:
+        if _is_attestation(entry):
+            return []
         kind = str(entry.get("mediaType", ""))
         if kind in _INDEXES:
             if depth == 0:
                 raise IntegrityError(f"{self.folder} nests indexes deeper than {_NESTING}")
             inner = list_at(self._blobs.document(entry), "manifests")
-            return [each for item in inner for each in self._manifests(item, architecture, depth=depth - 1)]
+            return [each for item in inner for each in self._manifests(item, platform, depth=depth - 1)]
         found = self._what(entry, kind)
-        if found == f"linux/{architecture}":
+        if found == platform:
             return [entry]
         self._others.append(found)
         return []
@@ -154,7 +150,7 @@ class _Layout:
         platform = entry.get("platform")
         if not isinstance(platform, dict):
             platform = self._blobs.document(config)
-        return f"{platform.get('os')}/{platform.get('architecture')}"
+        return _platform(platform)
 
     def _layer(self, descriptor: Json, diff_id: object) -> Layer:
         kind = str(descriptor.get("mediaType"))
@@ -171,13 +167,25 @@ class _Layout:
         return f"prov image import oci:{self.folder}:TAG NAME; tags: {', '.join(tags) or 'none'}"
 
 
+def _platform(fields: object) -> str:
+    if not isinstance(fields, dict):
+        return "unknown"
+    return f"{fields.get('os')}/{fields.get('architecture')}"
+
+
+def _is_attestation(entry: Json) -> bool:
+    """A statement about an image, stored beside it."""
+    return _annotation(entry, "vnd.docker.reference.type") is not None
+
+
 def _annotation(entry: Json, name: str) -> str | None:
     annotations = entry.get("annotations")
     value = annotations.get(name) if isinstance(annotations, dict) else None
     return value if isinstance(value, str) else None
 
 
-def _seconds(created: object) -> int:
+def seconds(created: object) -> int:
+    """A time of the image specification in Unix seconds; 0 where there is none."""
     try:
         return max(0, int(datetime.fromisoformat(str(created)).timestamp()))
     except (ValueError, OverflowError):

@@ -9,12 +9,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from provisioner.errors import CommandError
 from provisioner.host.run import run
 from provisioner.image import inside
+from provisioner.image.chamber import look_inside
 from provisioner.image.rpmjail import BERKELEY, SQLITE
 from provisioner.model.inventory import Package
 
@@ -23,6 +25,8 @@ _FOLDERS = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 # What was written last may still be in the write-ahead log of SQLite.
 _FILES = ((SQLITE, f"{SQLITE}-wal"), (BERKELEY,))
 _UNREAD = "Packages.db"
+_QUERY = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n[%{FILENAMES}\\n]"
+_SECONDS = 300
 _LARGEST = 1 << 30
 _NOBODY = 65534
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~^:%-]{0,255}")
@@ -47,8 +51,41 @@ def read(root: Path, scratch: Path) -> Installed | None:
         if any(_copy(root, folder, names, scratch) for names in _FILES):
             return _ask(scratch)
         if _file(root, f"{folder}/{_UNREAD}") is not None:
-            return Installed((), "the rpm database is in ndb form, which is not read: no list of packages")
+            return _ask_the_image(root, scratch)
     return None
+
+
+def _ask_the_image(root: Path, scratch: Path) -> Installed:
+    """What the image's own rpm says, in a chamber: its database is in ndb form, which nobody else reads."""
+    scratch.mkdir()
+    answer = scratch.with_name(f"{scratch.name}.json")
+    try:
+        status = look_inside(root, ["rpm", "-qa", "--qf", _QUERY], mount=scratch, log=answer, seconds=_SECONDS)
+    except CommandError:
+        status = -1
+    if status != 0:
+        return Installed((), "the rpm database is in ndb form, and the image's own rpm does not read it")
+    note = "the packages are what the image's own rpm says: its database in ndb form was not read"
+    return Installed(tuple(sorted(_told(answer), key=lambda pair: _order(pair[0]))), note)
+
+
+def _told(answer: Path) -> Iterator[tuple[Package, tuple[str, ...]]]:
+    """The packages in what rpm printed: a line for each, then one for each file, which starts with a slash."""
+    package: Package | None = None
+    files: list[str] = []
+    with answer.open(encoding="utf-8", errors="surrogateescape") as stream:
+        for line in chain(stream, ["end\n"]):
+            text = line.removesuffix("\n")
+            if text.startswith("/"):
+                files.append(text)
+                continue
+            if package is not None:
+                yield package, tuple(files)
+            words, files = text.split("\t"), []
+            known = (
+                len(words) == len(Package.model_fields) and all(map(_WORD.fullmatch, words)) and words[0] != _KEYS
+            )
+            package = Package(name=words[0], version=words[1], architecture=words[2]) if known else None
 
 
 def _copy(root: Path, folder: str, names: tuple[str, ...], scratch: Path) -> bool:

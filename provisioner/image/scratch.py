@@ -1,7 +1,17 @@
-"""Where an image is put together: a private folder in the store, one build of an image at a time."""
+"""Where an image is put together, and the locks of the store.
+
+| lock below `locks/` | held | by |
+|---|---|---|
+| `NAME` | alone, for a whole build, nobody waits for it | who builds, renames or deletes an image |
+| `.users` | shared, for as long | who puts things into the store or copies out of it |
+| `.users` | alone, for a sweep, nobody waits for it | who collects garbage |
+| `.pointers` | alone, for an instant | who changes tags, pins and current generations |
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +27,12 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 @contextmanager
 def workspace(paths: Paths, image: str) -> Iterator[Path]:
-    """An empty folder, gone afterwards, and nobody else builds the image meanwhile.
+    """An empty folder, gone afterwards, and nobody else builds the image or collects garbage meanwhile.
 
     What an interrupted build left is removed first. ConflictError when another process builds the image, or
     when something is still mounted below what is left.
     """
-    with _only_one(paths, image):
+    with only_one(paths, image), using(paths):
         folder = paths.images / "tmp" / image
         remove(folder)
         folder.mkdir(parents=True)
@@ -34,18 +44,9 @@ def workspace(paths: Paths, image: str) -> Iterator[Path]:
             remove(folder)
 
 
-def remove(folder: Path) -> None:
-    """Delete a tree, unless something is mounted below it: that would delete the machine's own files."""
-    mounts = [mount for mount in _mount_points() if mount == folder or folder in mount.parents]
-    if mounts:
-        hint = f"umount {' '.join(map(str, reversed(mounts)))}"
-        raise ConflictError(f"{folder} cannot be removed: {mounts[0]} is a mount point", hint=hint)
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
 @contextmanager
-def _only_one(paths: Paths, image: str) -> Iterator[None]:
+def only_one(paths: Paths, image: str) -> Iterator[None]:
+    """Nobody else builds, renames or deletes the image meanwhile; ConflictError when somebody does."""
     lock = paths.images / "locks" / image
     try:
         with locked(lock, wait=False):
@@ -54,6 +55,58 @@ def _only_one(paths: Paths, image: str) -> Iterator[None]:
         if str(lock) not in error.message:
             raise
         raise ConflictError(f"{image} is being built already", hint="wait until that build is done") from None
+
+
+@contextmanager
+def using(paths: Paths) -> Iterator[None]:
+    """Nothing is collected meanwhile: for who copies a tree or an artifact out of the store, or puts some in."""
+    with _users(paths, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def collecting(paths: Paths) -> Iterator[None]:
+    """Nobody uses the store meanwhile; ConflictError when somebody does."""
+    try:
+        with _users(paths, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            yield
+    except BlockingIOError:
+        hint = "try again when no build, import, shell or export of an image runs"
+        raise ConflictError("an image is being built or copied, so nothing is collected", hint=hint) from None
+
+
+@contextmanager
+def pointing(paths: Paths) -> Iterator[None]:
+    """Nobody else changes tags, pins or current generations meanwhile; waits its turn, which is short."""
+    with locked(paths.images / "locks" / ".pointers"):
+        yield
+
+
+def remove(folder: Path) -> None:
+    """Delete a tree, unless something is mounted below it: that would delete the machine's own files."""
+    mounts = mounts_below(folder)
+    if mounts:
+        hint = f"umount {' '.join(map(str, reversed(mounts)))}"
+        raise ConflictError(f"{folder} cannot be removed: {mounts[0]} is a mount point", hint=hint)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def mounts_below(folder: Path) -> list[Path]:
+    """The mount points in a folder, and the folder itself when it is one."""
+    return [mount for mount in _mount_points() if mount == folder or folder in mount.parents]
+
+
+@contextmanager
+def _users(paths: Paths, operation: int) -> Iterator[None]:
+    lock = paths.images / "locks" / ".users"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, operation)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _mount_points() -> list[Path]:

@@ -1,46 +1,81 @@
 """The packed root that nodes mount: squashfs, zstd at level 3 in blocks of 1 MiB where the kernel can read it.
 
 Why: zstd packs smaller than gzip in a twentieth of the CPU time; levels above 3 cost five times
-more for a few per cent.
+more for a few per cent, which is for an image that thousands of nodes will fetch (`thorough`).
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from provisioner.errors import IntegrityError
+from provisioner.errors import IntegrityError, ProvisionerError
 from provisioner.host.run import run
 from provisioner.image.codec import Codec
 
-_OPTIONS = {
-    Codec.ZSTD: ("-comp", "zstd", "-Xcompression-level", "3", "-b", "1M"),
-    Codec.GZIP: ("-comp", "gzip", "-Xcompression-level", "6", "-b", "1M"),
+_QUICK = {
+    Codec.ZSTD: ("-Xcompression-level", "3"),
+    Codec.GZIP: ("-Xcompression-level", "6"),
+    Codec.XZ: (),
+    Codec.LZ4: (),
 }
+_THOROUGH = {**_QUICK, Codec.ZSTD: ("-Xcompression-level", "15"), Codec.LZ4: ("-Xhc",)}
 # The numbers of struct squashfs_super_block in the kernel's fs/squashfs/squashfs_fs.h.
-_IDS = {Codec.GZIP: 1, Codec.ZSTD: 6}
+_IDS = {Codec.GZIP: 1, Codec.XZ: 4, Codec.LZ4: 5, Codec.ZSTD: 6}
 _MAGIC = b"hsqs"
 # Contents that a node gets elsewhere; the folders stay, as places to mount on.
 _EXCLUDED = ("boot/*", "dev/*", "proc/*", "run/*", "sys/*", "tmp/*")
+_PART = r"[A-Za-z0-9_.,:@%+*?\[\]~^-]+"
+_PATTERN = re.compile(f"/?{_PART}(/{_PART})*")
 
 
-def pack(tree: Path, output: Path, *, codec: Codec, epoch: int) -> None:
+def pack(
+    tree: Path, output: Path, *, codec: Codec, epoch: int, excludes: Sequence[str] = (), thorough: bool = False
+) -> None:
     """Pack a tree. Equal content gives equal bytes: times after `epoch` (Unix seconds) are set to it.
 
-    Raises IntegrityError when the result is not compressed as asked, and CommandError when packing fails.
+    `excludes` are patterns of `model.image.Packing`. Raises ProvisionerError for one that is none, IntegrityError
+    when the result is not compressed as asked, and CommandError when packing fails.
     """
     processors = str(os.cpu_count() or 1)
     options = ["-noappend", "-no-progress", "-mem", "1G", "-processors", processors]
     # mksquashfs takes everything after -e for an exclude, options included, so that must come last.
-    excludes = ["-wildcards", "-e", *_EXCLUDED]
+    chosen = [*_EXCLUDED, *map(_exclude, excludes)]
+    left_out = ["-wildcards", "-e", *chosen, *map(_hidden, filter(_starts_with_a_star, chosen))]
+    level = (_THOROUGH if thorough else _QUICK)[codec]
     run(
-        ["mksquashfs", tree, output, *_OPTIONS[codec], *options, *excludes],
+        ["mksquashfs", tree, output, "-comp", codec.value, *level, "-b", "1M", *options, *left_out],
         timeout=4 * 3600,
         environment={"SOURCE_DATE_EPOCH": str(epoch)},
     )
     found = codec_of(output)
     if found is not codec:
         raise IntegrityError(f"mksquashfs wrote {output} with {found} where {codec.value} was asked for")
+
+
+def names(image: Path) -> set[str]:
+    """The paths of all entries of a squashfs, from `/` on."""
+    return set(run(["unsquashfs", "-l", "-d", "", image], timeout=600).splitlines())
+
+
+def _exclude(pattern: str) -> str:
+    """A pattern as mksquashfs has it: from the top without a slash, at any depth with three dots."""
+    if _PATTERN.fullmatch(pattern) is None or ".." in pattern.split("/"):
+        hint = "write /usr/share/doc/* for a place, or *.pyc for a name at any depth"
+        raise ProvisionerError(f"{pattern!r} cannot be excluded: it is no pattern of paths", hint=hint)
+    return pattern[1:] if pattern.startswith("/") else f"... {pattern}"
+
+
+def _starts_with_a_star(pattern: str) -> bool:
+    return re.search(r"(^|[/ ])\*[^/]*$", pattern) is not None
+
+
+def _hidden(pattern: str) -> str:
+    """The same for names that start with a dot, which no star of mksquashfs matches."""
+    head, star, tail = pattern.rpartition("/" if "/" in pattern else " ")
+    return f"{head}{star}.{tail}"
 
 
 def codec_of(image: Path) -> Codec | None:

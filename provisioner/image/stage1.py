@@ -7,6 +7,8 @@ and one user space is tested instead of one per distribution.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import IntegrityError, NotFoundError, UnavailableError
@@ -28,18 +30,42 @@ _NEEDED_MODULES = ("virtio_net", "squashfs", "overlay", "loop")
 _HOOKS = "/hooks/"
 
 
-def build(root: Path, kernel: Kernel, *, module: Path, output: Path, codec: Codec, scratch: Path) -> None:
-    """Make the stage 1 of a kernel of a tree with the dracut module in the folder `module`.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a stage 1 is made: the folder of the dracut module, the compression, drivers to have, and how well."""
+
+    module: Path
+    codec: Codec
+    drivers: tuple[str, ...] = ()
+    thorough: bool = False
+
+
+def build(root: Path, kernel: Kernel, wish: Wish, *, output: Path, scratch: Path) -> None:
+    """Make the stage 1 of a kernel of a tree.
 
     The same inputs on the same machine give the same bytes. `scratch` is an empty folder on the tree's file
-    system. Raises CommandError when dracut fails and IntegrityError when the result lacks what it needs.
+    system. Raises NotFoundError for a driver that the kernel lacks, CommandError when dracut fails and
+    IntegrityError when the result lacks what it needs.
     """
     archive = scratch / "stage1.cpio"
     folder = modules.copy_modules(kernel, scratch)
+    added = _loadable(folder, kernel, wish.drivers)
     modules.copy_firmware(root, scratch)
-    _run_dracut(kernel.release, base=_base_with(module, scratch), archive=archive, scratch=scratch)
-    _check(archive, folder, module)
-    _compress(archive, output, codec)
+    base = _base_with(wish.module, scratch)
+    _run_dracut(kernel.release, base=base, archive=archive, scratch=scratch, drivers=added)
+    _check(archive, folder, wish.module, (*_NEEDED_MODULES, *added))
+    _compress(archive, output, wish)
+
+
+def _loadable(folder: Path, kernel: Kernel, drivers: Sequence[str]) -> tuple[str, ...]:
+    """Those of the drivers that are modules; the others have to be built in."""
+    wanted, known = {modules.driver(name) for name in drivers}, modules.available(folder)
+    missing = wanted - known - modules.built_in(folder)
+    if missing:
+        message = f"kernel {kernel.release} of the image has no driver {', '.join(sorted(missing))}"
+        hint = "install the package that brings it (kernel-modules, a vendor's driver), or drop it from the list"
+        raise NotFoundError(message, hint=hint)
+    return tuple(sorted(wanted & known))
 
 
 def _base_with(module: Path, scratch: Path) -> Path:
@@ -60,7 +86,7 @@ def _base_with(module: Path, scratch: Path) -> Path:
     return base
 
 
-def _run_dracut(release: str, *, base: Path, archive: Path, scratch: Path) -> None:
+def _run_dracut(release: str, *, base: Path, archive: Path, scratch: Path, drivers: Sequence[str]) -> None:
     (scratch / "conf.d").mkdir()
     (scratch / "work").mkdir()
     options = ["--force", "--no-hostonly", "--no-hostonly-cmdline", "--no-early-microcode", "--reproducible"]
@@ -70,6 +96,8 @@ def _run_dracut(release: str, *, base: Path, archive: Path, scratch: Path) -> No
     places = ["--kmoddir", f"lib/modules/{release}", "--fwdir", "lib/firmware", "--tmpdir", "work"]
     configuration = ["--conf", "/dev/null", "--confdir", "conf.d"]
     choice = ["--modules", _INCLUDED, "--omit", _OMITTED]
+    if drivers:
+        choice += ["--add-drivers", " ".join(drivers)]
     run(
         ["dracut", *options, *places, *configuration, *choice, archive, release],
         timeout=1800,
@@ -78,10 +106,10 @@ def _run_dracut(release: str, *, base: Path, archive: Path, scratch: Path) -> No
     )
 
 
-def _check(archive: Path, folder: Path, module: Path) -> None:
+def _check(archive: Path, folder: Path, module: Path, needed: Sequence[str]) -> None:
     names = run(["cpio", "--list", "--quiet", "--file", archive]).splitlines()
-    drivers = {_driver(name) for name in names if ".ko" in name}
-    missing = [name for name in _NEEDED_MODULES if name in _available(folder) and name not in drivers]
+    drivers, known = {modules.driver(name) for name in names if ".ko" in name}, modules.available(folder)
+    missing = [name for name in needed if name in known and name not in drivers]
     scripts = tuple(entry.name for entry in module.glob("*.sh") if entry.name != "module-setup.sh")
     if not any(_HOOKS in name and name.endswith(scripts) for name in names):
         missing.append(f"the hooks of {module.name}")
@@ -90,16 +118,8 @@ def _check(archive: Path, folder: Path, module: Path) -> None:
         raise IntegrityError(f"stage 1 lacks {', '.join(missing)}", hint=hint)
 
 
-def _available(folder: Path) -> set[str]:
-    """The drivers that exist as modules; what is built in or absent cannot be asked for."""
-    return {_driver(file.name) for file in folder.rglob("*.ko*")}
-
-
-def _driver(name: str) -> str:
-    return name.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
-
-
-def _compress(archive: Path, output: Path, codec: Codec) -> None:
-    command = ["zstd", "-3", "-q", "-c"] if codec is Codec.ZSTD else ["gzip", "-n", "-6", "-c"]
+def _compress(archive: Path, output: Path, wish: Wish) -> None:
+    zstd = ["zstd", "-9" if wish.thorough else "-3", "-q", "-c"]
+    command = zstd if wish.codec is Codec.ZSTD else ["gzip", "-n", "-6", "-c"]
     with output.open("wb") as stream:
         run([*command, archive], stdout=stream)

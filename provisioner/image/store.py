@@ -7,24 +7,26 @@ Below `paths.images`:
     manifests/HEX                   the list of a tree, whose sha256 is HEX
     images/NAME/generations/N.json  one record each, immutable
     images/NAME/current             the number that the bare name means
+    images/NAME/marks.json          its tags and pins
+    images/NAME/journal.jsonl       what was done to it, by whom and when
     tmp/NAME/                       a build in progress
 
 Everything is finished below tmp/ and renamed into place, so that readers see all of it or nothing. Writers of
-one image hold its lock (`image.scratch`).
+one image hold its lock, and who collects garbage waits for all of them (`image.scratch`).
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from provisioner.config.paths import Paths
-from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError, UnavailableError
-from provisioner.host.files import digest_of, sync_directory, write_atomically
+from provisioner.errors import NotFoundError, ProvisionerError, UnavailableError
+from provisioner.host.files import digest_of, sync_directory
 from provisioner.image import scratch
+from provisioner.image.folder import ImageFolder
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import Artifact, Generation, is_digest
 
@@ -65,6 +67,15 @@ def manifest_path(paths: Paths, tree: str) -> Path:
     return paths.images / "manifests" / _hex(tree)
 
 
+def find_tree(paths: Paths, generation: Generation) -> Path:
+    """The tree of a generation; NotFoundError when it is not here, as after a bundle without trees."""
+    place = tree_path(paths, generation.tree)
+    if not place.is_dir():
+        hint = "load a bundle that was made with --tree, or build or import the image here"
+        raise NotFoundError(f"the tree of {generation.name} is not in this store", hint=hint)
+    return place
+
+
 def add_artifact(paths: Paths, file: Path) -> Artifact:
     """Move a finished file into the store under the digest of its content."""
     digest, size = digest_of(file), file.stat().st_size
@@ -85,22 +96,24 @@ def add_tree(paths: Paths, tree: str, *, folder: Path, manifest: Path) -> None:
     sync_directory(place.parent)
 
 
-def publish(paths: Paths, generation: Generation) -> Generation:
-    """Record a generation under the next free number and make it the current one."""
-    folder = paths.images / "images" / generation.image
-    for each in (folder, folder / "generations"):
-        each.mkdir(exist_ok=True)
-        each.chmod(0o755)
-    numbers = [int(file.stem) for file in (folder / "generations").glob("[0-9]*.json")]
-    numbered = generation.model_copy(update={"number": max(numbers, default=0) + 1})
-    record = numbered.model_dump_json(indent=2).encode() + b"\n"
-    write_atomically(folder / "generations" / f"{numbered.number}.json", record)
-    write_atomically(folder / "current", b"%d\n" % numbered.number)
+def publish(paths: Paths, generation: Generation, *, what: str = "made", detail: str = "") -> Generation:
+    """Record a generation under the next free number and make it the current one.
+
+    The journal of the image gets `what` and `detail` (`journal.Entry`).
+    """
+    folder = ImageFolder.of(paths, generation.image)
+    with scratch.pointing(paths):
+        folder.prepare()
+        before = folder.current()
+        numbered = generation.model_copy(update={"number": folder.next_number()})
+        folder.add(numbered)
+        folder.point(numbered.number)
+        folder.note(what, numbered.number, before=before, detail=detail)
     return numbered
 
 
 def catalogue(paths: Paths) -> Catalogue:
-    """All images, their generations and current numbers.
+    """All images, their generations, current numbers and tags.
 
     Raises IntegrityError for a record that is none, and UnavailableError when this user may not look.
     """
@@ -115,16 +128,18 @@ def catalogue(paths: Paths) -> Catalogue:
 def _catalogue(paths: Paths) -> Catalogue:
     generations: dict[str, dict[int, Generation]] = {}
     current: dict[str, int] = {}
-    for folder in sorted((paths.images / "images").glob("*/")):
-        records = [_record(file) for file in (folder / "generations").glob("[0-9]*.json")]
-        if records:
-            generations[folder.name] = {each.number: each for each in sorted(records, key=lambda one: one.number)}
-            current |= _current(folder)
-    return Catalogue(generations, current)
+    tags: dict[str, Mapping[str, int]] = {}
+    for folder in ImageFolder.all(paths):
+        if found := folder.generations():
+            generations[folder.name] = found
+            if (number := folder.current()) is not None:
+                current[folder.name] = number
+            tags[folder.name] = folder.marks().tags
+    return Catalogue(generations, current, tags)
 
 
 def find(paths: Paths, reference: str) -> Generation:
-    """The generation that `NAME`, `NAME@NUMBER` or `NAME@sha256:TREE` means; NotFoundError when there is none."""
+    """What `NAME`, `NAME@NUMBER`, `NAME@TAG` or `NAME@sha256:TREE` means; NotFoundError when there is none."""
     known = catalogue(paths)
     try:
         found = known.find(reference)
@@ -134,28 +149,6 @@ def find(paths: Paths, reference: str) -> Generation:
         names = ", ".join(sorted(known.generations)) or "none yet"
         raise NotFoundError(f"there is no image {reference}", hint=f"prov image list; images: {names}")
     return found
-
-
-def _record(file: Path) -> Generation:
-    try:
-        return Generation.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        hint = "restore the file from a backup, or remove it to forget the generation"
-        raise IntegrityError(
-            f"{file} is no record of a generation: {error.errors()[0]['msg']}", hint=hint
-        ) from None
-
-
-def _current(folder: Path) -> dict[str, int]:
-    """The image's current number by its name; nothing when its first publication was cut short."""
-    file = folder / "current"
-    try:
-        return {folder.name: int(file.read_text())}
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        hint = f"write the number of a generation in {folder / 'generations'} into it"
-        raise IntegrityError(f"{file} does not hold the number of a generation", hint=hint) from None
 
 
 def _settle(file: Path, place: Path, *, mode: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from provisioner.image import accounts, codec, inside, kernel, osrelease, programs, units
+from provisioner.image.cpulevel import cpu_need
 from provisioner.image.kernel import Kernel
 from provisioner.model.inventory import ImageKernel, Init, Inventory
 
@@ -27,10 +28,24 @@ TEXTS = (
     "/etc/rpc",
     "/etc/services",
     "/etc/shells",
+    "/etc/ssh/sshd_config",
     "/etc/subgid",
     "/etc/subuid",
 )
+# More that anybody may read, and that is no secret by its name: short files, and links to none.
+_FOLDERS = {"/etc": re.compile(r"[\w.+-]+\.conf"), "/etc/default": re.compile(r"[\w.+-]+")}
+_FOLDERS["/etc/sysconfig"] = _FOLDERS["/etc/default"]
+_PRIVATE = re.compile(r"key|passw|private|secret|shadow|token", re.IGNORECASE)
+# Settings that hold a password, though everybody on a node may read them: nobody shall carry them further.
+_PASSWORD = re.compile(
+    rb"""^[^#;\n]*(?:pass(?:wd|word|phrase)?|pw|secret|token)[\w-]*["']?\s*[=:]\s*\S"""
+    rb"""|^\s*(?:root)?bindpw\s+\S""",
+    re.IGNORECASE | re.MULTILINE,
+)
 _LIMIT = 1 << 18
+_KEY = b"PRIVATE KEY-----"
+_SHORT = 1 << 16
+_ALL_TEXTS = 1 << 20
 _READABLE_BY_ALL = 0o004
 _SWITCHES = (
     "BLK_DEV_LOOP",
@@ -80,6 +95,7 @@ def survey(root: Path) -> Inventory:
         package_manager=None,
         packages=(),
         texts=_texts(root),
+        cpu=cpu_need(root),
     )
 
 
@@ -107,23 +123,37 @@ def _systemd_version(root: Path) -> str:
 
 def _texts(root: Path) -> Mapping[str, str]:
     found = {}
-    for path in TEXTS:
-        content = _public(root, path)
+    size = 0
+    for path, limit in (*((path, _LIMIT) for path in TEXTS), *((path, _SHORT) for path in _others(root))):
+        content = _public(root, path, limit)
         # What is no text cannot be included in one.
-        if content is not None and b"\0" not in content:
+        if content is None or b"\0" in content or _KEY in content:
+            continue
+        if path not in TEXTS and _PASSWORD.search(content):
+            continue
+        if size + len(content) <= _ALL_TEXTS:
+            size += len(content)
             with suppress(UnicodeDecodeError):
                 found[path] = content.decode()
     return found
 
 
-def _public(root: Path, path: str) -> bytes | None:
+def _others(root: Path) -> Iterator[str]:
+    """Files of settings that a distribution may have, and that are their own."""
+    for folder, pattern in _FOLDERS.items():
+        for place in inside.children(root, folder):
+            if pattern.fullmatch(place.name) and not _PRIVATE.search(place.name) and inside.is_regular(place):
+                yield f"{folder}/{place.name}"
+
+
+def _public(root: Path, path: str, limit: int = _LIMIT) -> bytes | None:
     """A file that anybody on a node can read; None for what is missing, closed or long."""
     place = inside.follow(root, path)
     # A link may lead to the image's own secrets, and the inventory is open to all.
     if place is None or not inside.is_regular(place) or not place.lstat().st_mode & _READABLE_BY_ALL:
         return None
-    content = inside.read_regular(place, limit=_LIMIT + 1)
-    return None if content is None or len(content) > _LIMIT else content
+    content = inside.read_regular(place, limit=limit + 1)
+    return None if content is None or len(content) > limit else content
 
 
 def _lines(root: Path, path: str) -> str:

@@ -14,7 +14,8 @@ from provisioner.errors import CommandError, IntegrityError
 from provisioner.image import inventory, kernel, modules, squashfs, stage1, store
 from provisioner.image.codec import Codec
 from provisioner.model.image import Generation
-from provisioner.operations.images import build_image, import_image
+from provisioner.operations.imagebuild import Places, build_image
+from provisioner.operations.imageimport import import_image
 from tests.support.oci import Layout
 
 NEEDED = ("mmdebstrap", "dracut", "mksquashfs", "unsquashfs", "zstd", "cpio", "depmod", "modinfo")
@@ -176,9 +177,8 @@ def test_firmware_that_a_driver_asks_for_is_where_the_kernel_looks(tree: Path, t
     stage1.build(
         tmp_path / "root",
         chosen,
-        module=dracut_module,
+        stage1.Wish(dracut_module, Codec.ZSTD),
         output=output,
-        codec=Codec.ZSTD,
         scratch=tmp_path / "scratch",
     )
 
@@ -187,7 +187,7 @@ def test_firmware_that_a_driver_asks_for_is_where_the_kernel_looks(tree: Path, t
 
 def test_a_mirror_that_does_not_answer_is_told_with_the_log(paths: Paths) -> None:
     with pytest.raises(CommandError, match=r"Connection refused|Could not connect") as caught:
-        build_image(paths, "debian-12", image="broken", mirror="http://127.0.0.1:9/debian")
+        build_image(paths, "debian-12", image="broken", places=Places(mirror="http://127.0.0.1:9/debian"))
 
     assert "--mirror" in (caught.value.hint or "")
     assert list((paths.images / "tmp").iterdir()) == []

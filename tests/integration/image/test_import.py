@@ -15,7 +15,8 @@ from provisioner.cli.image import command
 from provisioner.config.paths import Paths
 from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError
 from provisioner.image import store
-from provisioner.operations.images import import_image, list_images, show_image
+from provisioner.operations.imageimport import import_image, terms_for
+from provisioner.operations.images import list_images, show_image
 from tests.support.oci import Layout, Tar, bootable_layer, layout
 
 NEEDED = ("dracut", "mksquashfs", "zstd", "cpio", "depmod")
@@ -35,7 +36,7 @@ def test_an_import_makes_the_first_generation(paths: Paths, tmp_path: Path) -> N
     steps: list[str] = []
     source = f"oci:{layout(tmp_path / 'layout', [bootable_layer()])}"
 
-    outcome = import_image(paths, source, "toy", say=steps.append)
+    outcome = import_image(paths, source, "toy", terms_for(paths, say=steps.append))
 
     made = outcome.generation
     assert outcome.is_new
@@ -90,29 +91,45 @@ def test_what_belongs_to_the_builder_is_removed_and_listed(paths: Paths, tmp_pat
     assert made.removed == ("/etc/hostname", "/etc/machine-id", "/etc/ssh/ssh_host_rsa_key")
 
 
-def test_a_container_without_kernel_is_kept_as_a_base_that_says_what_it_lacks(
-    paths: Paths, tmp_path: Path
-) -> None:
+def test_a_container_without_kernel_becomes_a_base(paths: Paths, tmp_path: Path) -> None:
     source = layout(tmp_path / "layout", [Tar().add("bin/sh", data=b"#!").done()])
 
     made = import_image(paths, f"oci:{source}", "bare").generation
 
     assert not made.boots
     assert made.lacks == ("a kernel with its modules", "an init (/sbin/init)")
-    with pytest.raises(ProvisionerError, match=r"bare@1 cannot boot: it lacks a kernel") as caught:
-        _ = made.boot_set
-    assert caught.value.hint
+    assert (store.tree_path(paths, made.tree) / "bin/sh").read_bytes() == b"#!"
     assert leftovers(paths) == []
 
 
-def test_a_base_does_not_take_the_place_of_a_generation_that_boots(paths: Paths, tmp_path: Path) -> None:
-    import_image(paths, f"oci:{layout(tmp_path / 'whole', [bootable_layer()])}", "toy")
-    bare = layout(tmp_path / "bare", [Tar().add("bin/sh", data=b"#!").done()])
+def test_the_command_says_what_a_base_lacks_and_what_helps(tmp_path: Path) -> None:
+    paths = Paths.below(tmp_path / "site")
+    source = layout(tmp_path / "layout", [Tar().add("bin/sh", data=b"#!").done()])
 
-    with pytest.raises(ProvisionerError, match=r"would take the place of toy@1, which boots"):
+    done = CliRunner().invoke(command, ["import", str(source), "bare"], obj=paths, catch_exceptions=False)
+
+    assert done.stdout.splitlines() == [
+        "bare@1 is made and current, a base: it lacks a kernel with its modules and an init (/sbin/init)",
+        "prov image build RECIPE --from bare --name NAME adds what is missing",
+    ]
+    assert f"take {source} for an OCI layout (oci) ..." in done.stderr
+
+
+def test_a_base_does_not_take_the_place_of_an_image_that_boots(paths: Paths, tmp_path: Path) -> None:
+    import_image(paths, f"oci:{layout(tmp_path / 'one', [bootable_layer()])}", "toy")
+    bare = layout(tmp_path / "two", [Tar().add("bin/sh", data=b"#!").done()])
+
+    with pytest.raises(ProvisionerError, match="would take the place of toy@1, which boots"):
         import_image(paths, f"oci:{bare}", "toy")
+    assert leftovers(paths) == []
 
-    assert [each.name for each, _ in list_images(paths)] == ["toy@1"]
+
+def test_the_origin_is_kept_with_platform_and_who_made_it(paths: Paths, tmp_path: Path) -> None:
+    made = import_image(paths, f"oci:{layout(tmp_path / 'one', [bootable_layer()])}", "toy").generation
+
+    assert (made.origin.platform, made.origin.signature) == ("linux/amd64", "")
+    assert (made.origin.digest or "").startswith("sha256:")
+    assert made.made_by
 
 
 def test_a_hostile_image_cannot_hurt_the_steps_after_unpacking(paths: Paths, tmp_path: Path) -> None:
@@ -124,8 +141,9 @@ def test_a_hostile_image_cannot_hurt_the_steps_after_unpacking(paths: Paths, tmp
     links.add("usr/lib/modules/6.1.0-1-test/kernel/leak.ko", "symlink", link=f"{outside}/secret.ko")
     source = layout(tmp_path / "layout", [bootable_layer(), links.done()])
 
-    assert not import_image(paths, f"oci:{source}", "toy").generation.boots
+    made = import_image(paths, f"oci:{source}", "toy").generation
 
+    assert not made.boots
     assert {path.read_text() for path in outside.rglob("*") if path.is_file()} == {"secret"}
 
 

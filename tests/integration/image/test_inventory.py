@@ -11,7 +11,8 @@ from provisioner.config.paths import Paths
 from provisioner.image import inventory, store
 from provisioner.model.image import Generation
 from provisioner.model.inventory import Inventory
-from provisioner.operations.images import describe, import_image
+from provisioner.operations.imageimport import import_image
+from provisioner.operations.images import describe
 from tests.support.oci import Tar, bootable_layer, layout
 
 NEEDED = ("dracut", "mksquashfs", "zstd", "cpio", "depmod")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.errors import ProvisionerError
 from provisioner.image.codec import Codec
-from provisioner.image.squashfs import codec_of, pack
+from provisioner.image.squashfs import codec_of, names, pack
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("mksquashfs", "unsquashfs")]
 
@@ -60,3 +61,34 @@ def test_another_file_system_has_no_codec(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"hsqs" + bytes(100))
 
     assert codec_of(tmp_path / "file") is None
+
+
+KEPT = ("opt/-comp", "opt/.kept", "opt/.*")
+HIDDEN = ("usr/share/doc/.hidden", "opt/.z.pyc", "boot/.vmlinuz.hmac")
+
+
+def test_patterns_leave_out_places_and_names(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "tree")
+    for name in ("usr/share/doc/a/b", "opt/usr/share/doc/c", "usr/x.pyc", "opt/deep/y.pyc", *KEPT, *HIDDEN):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+
+    pack(tree, tmp_path / "root", codec=Codec.ZSTD, epoch=EPOCH, excludes=("/usr/share/doc/*", "*.pyc"))
+
+    found = names(tmp_path / "root")
+    assert {"/usr/share/doc", "/opt/usr/share/doc/c", "/opt/deep", *(f"/{name}" for name in KEPT)} <= found
+    assert not {"/usr/share/doc/a", "/usr/x.pyc", "/opt/deep/y.pyc", *(f"/{name}" for name in HIDDEN)} & found
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "../x", "a/../b", "a\nb", "a b", "-e;x", "/a//b"])
+def test_what_is_no_pattern_is_refused(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(ProvisionerError, match="cannot be excluded"):
+        pack(make_tree(tmp_path / "tree"), tmp_path / "root", codec=Codec.ZSTD, epoch=EPOCH, excludes=(pattern,))
+
+
+def test_thorough_packing_reads_the_same(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "tree")
+    for name, thorough in (("quick", False), ("thorough", True)):
+        pack(tree, tmp_path / name, codec=Codec.ZSTD, epoch=EPOCH, thorough=thorough)
+
+    assert names(tmp_path / "quick") == names(tmp_path / "thorough")

@@ -16,7 +16,7 @@ import pytest
 from provisioner.errors import IntegrityError
 from provisioner.image.layer import Limits
 from provisioner.image.manifest import entries_of
-from provisioner.image.oci import Reference, open_image
+from provisioner.image.oci import open_image
 from provisioner.image.unpack import unpack
 from tests.support.golden import Golden
 from tests.support.oci import CREATED_SECONDS, Layout, Tar, good_layers, hostile_layers, layout
@@ -35,7 +35,7 @@ def good_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def unpacked(
     folder: Path, layers: Sequence[bytes], compressions: Sequence[str] = (), limits: Limits | None = None
 ) -> Path:
-    image = open_image(Reference(layout(folder / "layout", layers, compressions), None))
+    image = open_image(layout(folder / "layout", layers, compressions))
     unpack(image, folder / "tree", limits=limits)
     return folder / "tree"
 
@@ -141,14 +141,14 @@ def test_a_folder_that_no_layer_names_gets_the_time_of_the_image(tmp_path: Path)
 
 def test_the_latest_time_in_the_layers_is_told(tmp_path: Path) -> None:
     layers = [Tar().add("a", mtime=5000).done(), Tar().add("b", mtime=4000).done()]
-    image = open_image(Reference(layout(tmp_path / "layout", layers), None))
+    image = open_image(layout(tmp_path / "layout", layers))
 
     assert unpack(image, tmp_path / "tree").newest == 5000
 
 
 def test_labels_are_kept_only_on_request(tmp_path: Path) -> None:
     layer = Tar().add("f", xattrs={"security.selinux": b"system_u:object_r:etc_t:s0\0"}).done()
-    image = open_image(Reference(layout(tmp_path / "layout", [layer]), None))
+    image = open_image(layout(tmp_path / "layout", [layer]))
 
     unpack(image, tmp_path / "without")
     unpack(image, tmp_path / "with", keep_selinux=True)
@@ -239,7 +239,7 @@ def test_a_header_of_absurd_size_is_refused(tmp_path: Path) -> None:
     made.name(made.image([b""], descriptors=[descriptor]))
 
     with pytest.raises(IntegrityError, match="absurd size"):
-        unpack(open_image(Reference(tmp_path / "layout", None)), tmp_path / "tree")
+        unpack(open_image(tmp_path / "layout"), tmp_path / "tree")
 
 
 def test_a_layer_that_is_not_what_the_image_says_is_refused(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_layer_that_is_not_what_the_image_says_is_refused(tmp_path: Path) -> N
     made.name(made.image([Tar().add("a").done()], diff_ids=["sha256:" + "0" * 64]))
 
     with pytest.raises(IntegrityError, match="the image says sha256:0000"):
-        unpack(open_image(Reference(made.folder, None)), tmp_path / "tree")
+        unpack(open_image(made.folder), tmp_path / "tree")
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
@@ -260,4 +260,4 @@ def test_a_truncated_layer_is_refused(tmp_path: Path, compression: str) -> None:
     made.name(made.image([archive], descriptors=[cut]))
 
     with pytest.raises(IntegrityError, match="layer sha256:"):
-        unpack(open_image(Reference(made.folder, None)), tmp_path / "tree")
+        unpack(open_image(made.folder), tmp_path / "tree")

@@ -3,6 +3,9 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pytest
+
+from provisioner.errors import ProvisionerError
 from provisioner.image.codec import Codec, choose
 from provisioner.image.kernel import Kernel
 
@@ -55,3 +58,14 @@ def test_what_stage_1_needs_and_the_kernel_lacks_is_named(tmp_path: Path) -> Non
     (tmp_path / "boot/config-6.1").write_text("CONFIG_SQUASHFS=y\nCONFIG_BLK_DEV_LOOP=m\n")
 
     assert choose(tmp_path, kernel).warnings == ("kernel 6.1 has no overlayfs",)
+
+
+def test_a_compression_that_is_asked_for_is_taken_if_the_kernel_can_undo_it(tmp_path: Path) -> None:
+    kernel = kernel_in(tmp_path)
+    (tmp_path / "modules/config").write_text(f"{NEEDED}CONFIG_RD_ZSTD=y\nCONFIG_SQUASHFS_XZ=y\n")
+
+    assert choose(tmp_path, kernel, "xz").root is Codec.XZ
+    with pytest.raises(ProvisionerError, match=r"kernel 6.1 of the image cannot undo lz4: CONFIG_SQUASHFS_LZ4"):
+        choose(tmp_path, kernel, "lz4")
+    with pytest.raises(ProvisionerError, match="no compression 'brotli'"):
+        choose(tmp_path, kernel, "brotli")

@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.config.paths import Paths
 from provisioner.errors import ConflictError
-from provisioner.image.scratch import workspace
+from provisioner.image.scratch import collecting, using, workspace
 
 
 def test_what_an_interrupted_build_left_is_gone_at_the_next_one(tmp_path: Path) -> None:
@@ -60,3 +60,20 @@ def test_two_images_are_built_at_the_same_time(tmp_path: Path) -> None:
     with workspace(paths, "one") as one, workspace(paths, "two") as two:
         assert one != two
         assert one.is_dir()
+
+
+def test_nothing_is_collected_while_an_image_is_built_or_copied(tmp_path: Path) -> None:
+    paths = Paths.below(tmp_path)
+
+    for busy in (workspace(paths, "toy"), using(paths)):
+        with busy, pytest.raises(ConflictError, match="nothing is collected"), collecting(paths):
+            pass
+    with collecting(paths):
+        pass
+
+
+def test_two_users_of_the_store_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    paths = Paths.below(tmp_path)
+
+    with using(paths), using(paths), workspace(paths, "toy") as folder:
+        assert folder.is_dir()

@@ -1,0 +1,64 @@
+"""From a tree with a kernel to what nodes fetch: the kernel, a stage 1 for it, and the packed root."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.errors import ProvisionerError
+from provisioner.image import codec, inside, squashfs, stage1
+from provisioner.image.kernel import Kernel
+from provisioner.model.image import Packing
+
+Say = Callable[[str], None]
+
+INITS = ("/sbin/init", "/lib/systemd/systemd")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Finished files by what they are (kernel, stage1, root), and what a person should know."""
+
+    files: Mapping[str, Path]
+    warnings: tuple[str, ...]
+
+
+def pack(
+    tree: Path, kernel: Kernel, work: Path, packing: Packing, *, module: Path, epoch: int, say: Say
+) -> Packed:
+    """Pack a tree into files in the folder `work`.
+
+    `module` is the dracut module's folder, `epoch` the latest time in the root in Unix seconds.
+    Raises ProvisionerError when what was asked for is not there, makes no sense or keeps the image from booting,
+    and CommandError when a tool fails.
+    """
+    codecs = codec.choose(tree, kernel, packing.codec)
+    thorough = packing.profile == "release"
+    files = {name: work / name for name in ("kernel", "stage1", "root")}
+    shutil.copyfile(kernel.file, files["kernel"])
+    say(f"make stage 1 for kernel {kernel.release}")
+    scratch = work / "scratch"
+    scratch.mkdir()
+    wish = stage1.Wish(module, codecs.stage1, packing.drivers, thorough)
+    stage1.build(tree, kernel, wish, output=files["stage1"], scratch=scratch)
+    say(f"pack the root as squashfs ({codecs.root.value})")
+    squashfs.pack(
+        tree, files["root"], codec=codecs.root, epoch=epoch, excludes=packing.excludes, thorough=thorough
+    )
+    if packing.excludes:
+        _check_left(tree, kernel, files["root"])
+    return Packed(files, codecs.warnings)
+
+
+def _check_left(tree: Path, kernel: Kernel, root: Path) -> None:
+    """What a node cannot start without must not be excluded."""
+    left = squashfs.names(root)
+    inits = [inside.resolve(tree, path) for path in INITS]
+    needed = [next(each for each in inits if inside.is_regular(each)), kernel.modules / "modules.dep"]
+    for place in needed:
+        path = f"/{place.relative_to(tree)}"
+        if path not in left:
+            hint = "make the pattern narrower; a slash at its start binds it to the top"
+            raise ProvisionerError(f"the excludes leave {path} out, without which no node starts", hint=hint)

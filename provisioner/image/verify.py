@@ -1,0 +1,99 @@
+"""Is the store whole? Files against their digests, trees against their lists, lists against their names."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner.config.paths import Paths
+from provisioner.host.files import digest_of
+from provisioner.image import gc, manifest, store
+from provisioner.model.image import Artifact, Generation
+
+_SHOWN = 5
+_MISSING: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that is not as it should be, in words; the generations that it is part of, and what mends it."""
+
+    message: str
+    generations: tuple[str, ...]
+    remedy: str
+
+
+def verify(paths: Paths, generations: Iterable[Generation], *, deep: bool = False) -> Iterator[Damage]:
+    """Look at everything that some generations refer to, each thing once; `deep` reads every file of their trees.
+
+    A generation without a tree, as after a bundle without trees, is whole: nodes boot it. Needs root's rights.
+    """
+    users: dict[Artifact, list[Generation]] = defaultdict(list)
+    trees: dict[str, list[Generation]] = defaultdict(list)
+    for each in generations:
+        for artifact in gc.artifacts_of(each):
+            users[artifact].append(each)
+        trees[each.tree].append(each)
+    for artifact, named in users.items():
+        yield from _damage(named, fault(paths, artifact))
+    for tree, named in trees.items():
+        for message in _look_at_tree(paths, tree, deep=deep):
+            yield from _damage(named, message)
+
+
+def fault(paths: Paths, artifact: Artifact) -> str:
+    """What is wrong with a file of the store: it is missing, cannot be read, or is another one; else empty."""
+    file = store.artifact_path(paths, artifact.digest)
+    try:
+        size = file.stat().st_size
+        if size != artifact.size:
+            return f"{file} has {size} bytes and not {artifact.size}"
+        digest = digest_of(file)
+    except FileNotFoundError:
+        return f"{file} is missing"
+    except OSError as error:
+        return f"{file} cannot be read: {error.strerror}"
+    return "" if digest == artifact.digest else f"{file} is damaged: its content has the digest {digest}"
+
+
+def remedy(generation: Generation) -> str:
+    """The command that makes a generation again; what it makes takes the place of damaged files."""
+    origin = generation.origin
+    if origin.kind == "recipe":
+        return f"prov image build {origin.reference} --name {generation.image}"
+    if origin.kind in {"command", "generation"}:
+        return f"load a bundle with {generation.name}: prov image load FILE"
+    return f"prov image import {origin.reference} {generation.image}"
+
+
+def _damage(named: list[Generation], message: str) -> Iterator[Damage]:
+    if message:
+        yield Damage(message, tuple(each.name for each in named), remedy(named[0]))
+
+
+def _look_at_tree(paths: Paths, tree: str, *, deep: bool) -> Iterator[str]:
+    listing, folder = store.manifest_path(paths, tree), store.tree_path(paths, tree)
+    if not listing.exists() and not folder.exists():
+        return
+    if not listing.is_file():
+        yield f"{listing} is missing"
+    elif digest_of(listing) != tree:
+        yield f"{listing} is damaged: its content has another digest"
+    elif not folder.is_dir():
+        yield f"{folder} is missing"
+    elif deep:
+        yield from _compare(folder, listing)
+
+
+def _compare(folder: Path, listing: Path) -> Iterator[str]:
+    with listing.open("rb") as lines:
+        wanted = {entry["path"]: entry for entry in map(json.loads, lines)}
+    found = {entry["path"]: entry for entry in manifest.entries_of(folder)}
+    wrong = [path for path in wanted | found if wanted.get(path, _MISSING) != found.get(path, _MISSING)]
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        yield f"{folder} is not what its list says: {', '.join(sorted(wrong)[:_SHOWN])}{more}"
