@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from provisioner.exchange.inventory import Exported, Inventory, Record, primary_address, usable
@@ -29,7 +29,7 @@ def export_ansible(inventory: Inventory) -> Exported:
     members = {group: sorted(names & set(found)) for group, found in inventory.members().items()}
     titles = _titles(members)
     content: dict[str, Any] = {
-        "_meta": {"hostvars": {record["name"]: host_variables(record) for record in records}}
+        "_meta": {"hostvars": {record["name"]: host_variables(record, inventory.reveal) for record in records}}
     }
     below = _children(inventory.groups, members)
     for group, found in members.items():
@@ -43,13 +43,16 @@ def export_ansible(inventory: Inventory) -> Exported:
 def export_ansible_host(inventory: Inventory, name: str) -> Exported:
     """What `--host NAME` prints: the variables of one host, nothing for a host that is not there."""
     found = next((record for record in inventory.records if record["name"] == name), None)
-    variables = host_variables(found) if found else {}
+    variables = host_variables(found, inventory.reveal) if found else {}
     return Exported(json.dumps(variables, indent=2, ensure_ascii=False) + "\n")
 
 
-def host_variables(record: Record) -> dict[str, Any]:
-    """The variables of a host: `ansible_host`, and `prov_...` for what the site says of the node. No secrets."""
-    shown = redacted(record)
+def host_variables(record: Record, reveal: Callable[[str], str] | None = None) -> dict[str, Any]:
+    """The variables of a host: `ansible_host`, and `prov_...` for what the site says of the node.
+
+    No secrets without `reveal`, but references to them.
+    """
+    shown = redacted(record, reveal=reveal)
     kept = (
         "domain",
         "image",

@@ -12,6 +12,7 @@ from provisioner.exchange.hosts import export_hosts
 from provisioner.exchange.inventory import Exported, Inventory
 from provisioner.exchange.slurm import export_slurm
 from provisioner.registry.published import Published
+from provisioner.trust.secrets import SecretFolder
 
 EXPORTERS: dict[str, Callable[[Inventory], Exported]] = {
     "hosts": export_hosts,
@@ -24,7 +25,9 @@ EXPORTERS: dict[str, Callable[[Inventory], Exported]] = {
 }
 
 
-def inventory_of(published: Published, names: Iterable[str] | None = None) -> Inventory:
-    """These nodes of a published site, or all of them."""
+def inventory_of(
+    published: Published, names: Iterable[str] | None = None, *, secrets: SecretFolder | None = None
+) -> Inventory:
+    """These nodes of a published site, or all of them; given `secrets`, with those that they have or name."""
     groups = {row.name: tuple(row.groups) for row in published.groups()}
-    return Inventory(tuple(published.records(names)), groups)
+    return Inventory(tuple(published.records(names)), groups, secrets.revealed if secrets else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,10 +18,14 @@ _ADDRESS = re.compile(r"[0-9a-fA-F.:]{2,45}")
 
 @dataclass(frozen=True)
 class Inventory:
-    """Nodes as `Published.records` gives them, by name, and the groups that each group names."""
+    """Nodes as `Published.records` gives them, by name, and the groups that each group names.
+
+    With `reveal`, which gives the secret that a value is or names, secrets are exported too.
+    """
 
     records: tuple[Record, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reveal: Callable[[str], str] | None = None
 
     def members(self) -> dict[str, list[str]]:
         """The nodes of every group, those that inherit it included; groups without any of these nodes too."""

@@ -25,7 +25,10 @@ from provisioner.operations.likeness import Likeness
 from provisioner.operations.revisions import kept_revision
 from provisioner.operations.side import Side
 from provisioner.operations.standins import StandIns
+from provisioner.operations.storedimages import StoredImages
 from provisioner.overlay.context import Surroundings
+from provisioner.overlay.imagefacts import Images
+from provisioner.overlay.includes import Includes, SiteFiles
 from provisioner.overlay.library import Library
 from provisioner.overlay.memo import RenderMemo
 from provisioner.overlay.source import Files, WrittenFiles
@@ -85,14 +88,14 @@ class BootPlan:
 
 def boot_plan(paths: Paths, catalogue: Catalogue, draft: Draft) -> BootPlan:
     """What a draft would change. IntegrityError when provisioner.yaml cannot be used as it is now."""
-    del paths  # a draft knows its site; the verbs give both
     before = draft.before.snapshot()
     nodes = {**before.nodes, **draft.after.changed}
     kept = (node for node in nodes.values() if node is not None)
     after = Snapshot.build(draft.after.revision, draft.after.site or before.site, kept)
     # A draft changes site files only: overlays and templates are the same before and after.
     files = WrittenFiles(draft.view.collected)
-    return replace(compare(before, after, (files, files), catalogue), differences=draft.differences)
+    found = compare(before, after, (files, files), StoredImages(paths, catalogue), catalogue)
+    return replace(found, differences=draft.differences)
 
 
 def plan_since(paths: Paths, catalogue: Catalogue, revision: str) -> BootPlan:
@@ -109,12 +112,15 @@ def plan_since(paths: Paths, catalogue: Catalogue, revision: str) -> BootPlan:
         before, after = base.snapshot(), published.snapshot()
         differences = node_differences(base, published, _changed(before, after), {})
     both = Revision.open(paths, old), WrittenFiles(files)
-    return replace(compare(before, after, both, catalogue), differences=differences)
+    found = compare(before, after, both, StoredImages(paths, catalogue), catalogue)
+    return replace(found, differences=differences)
 
 
-def compare(before: Snapshot, after: Snapshot, files: tuple[Files, Files], catalogue: Catalogue) -> BootPlan:
+def compare(
+    before: Snapshot, after: Snapshot, files: tuple[Files, Files], images: Images, catalogue: Catalogue
+) -> BootPlan:
     """What the boots of every node do differently from one snapshot to another."""
-    comparison = Comparison(*_sides(before, after, files, catalogue))
+    comparison = Comparison(*_sides(before, after, files, images, catalogue))
     groups: dict[Hashable, tuple[str, tuple[Change, ...], list[str]]] = {}
     for name in sorted(comparison.old.keys() | comparison.new.keys()):
         kind, changes = comparison.node(name)
@@ -133,7 +139,7 @@ def _example(likeness: Likeness, changes: tuple[Change, ...]) -> dict[str, str]:
 
 
 def _sides(
-    before: Snapshot, after: Snapshot, files: tuple[Files, Files], catalogue: Catalogue
+    before: Snapshot, after: Snapshot, files: tuple[Files, Files], images: Images, catalogue: Catalogue
 ) -> tuple[Side, Side]:
     renderer = Renderer()
     memo = RenderMemo(renderer, bound=limited)
@@ -143,7 +149,10 @@ def _sides(
         libraries = libraries[0], libraries[0]
     # Scripts name their revision, which tells nothing here.
     snapshots = (replace(before, revision=_NO_REVISION), replace(after, revision=_NO_REVISION))
-    surroundings = [Surroundings(*each) for each in zip(snapshots, (StandIns(), StandIns()), stamps, strict=True)]
+    surroundings = [
+        Surroundings(snapshot, StandIns(), stamp, includes=Includes(SiteFiles(of), images))
+        for snapshot, stamp, of in zip(snapshots, stamps, files, strict=True)
+    ]
     first, second = (
         Side(*each, renderer) for each in zip(files, (catalogue, catalogue), surroundings, libraries, strict=True)
     )

@@ -8,31 +8,25 @@ to the same.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from provisioner.config.paths import Paths
-from provisioner.errors import ConfigError, ConflictError, Problem, ProvisionerError
-from provisioner.host.files import locked
-from provisioner.host.git import commit_to_git
-from provisioner.host.who import who
+from provisioner.errors import ConfigError, ConflictError, Problem
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
-from provisioner.operations import live
+from provisioner.operations.applied import Applied, commit
 from provisioner.operations.difference import (
     Difference,
     group_differences,
     node_differences,
     site_differences,
 )
-from provisioner.registry.amend import finish_interrupted, write
+from provisioner.registry.amend import write
 from provisioner.registry.collect import FileKind, SourceFile, collect
 from provisioner.registry.compiler import Compilation, compile_files, obtain, prune, publish
-from provisioner.registry.history import changes
 from provisioner.registry.images import image_problems
 from provisioner.registry.pending import with_other_names
 from provisioner.registry.published import Published
@@ -40,6 +34,8 @@ from provisioner.registry.record import About
 from provisioner.registry.revision import describe, keep
 from provisioner.registry.sources import GROUP_FILES, SITE_FILE
 from provisioner.registry.view import SiteView
+
+__all__ = ["Applied", "Draft", "Plan", "Texts", "commit", "draft"]
 
 Texts = Mapping[str, str | None]
 Plan = Callable[[SiteView], Texts]
@@ -84,66 +80,41 @@ class Draft:
         old = self.before.nodes(self.after.changed)
         return {name: (old.get(name), node) for name, node in self.after.changed.items()}
 
+    def renewed(self) -> Draft:
+        """The draft, or the same change of what is written now. The caller holds the lock.
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The files that a change wrote, below the site root, and its number in the history.
+        Raises ConflictError when it no longer comes to the same.
+        """
+        files = collect(self.paths)
+        if describe(files).revision == self.before.revision:
+            return self
+        again = _drafted(self.paths, self.catalogue, self.plan, self.renamed, files)
+        if again.differences != self.differences:
+            message = "the site was changed meanwhile, and this change would no longer do what was shown"
+            raise ConflictError(f"{message}; nothing is written", hint="run it again and look at what it does now")
+        return again
 
-    `unserved` says why no daemon serves them yet; it is empty when one does, or none runs. `left` are files that
-    an earlier, interrupted change wanted to write too, and that somebody edited since. `commit` is the commit in
-    git, and `uncommitted` the reason when one was asked for and could not be made.
-    """
+    def write(self, about: About) -> tuple[str, ...]:
+        """Write and record it. Returns the files that changed; raises what `registry.amend.write` raises."""
+        return write(self.paths, self.view.collected, _contents(self.files), about)
 
-    files: tuple[str, ...]
-    number: int
-    unserved: str = ""
-    left: tuple[Problem, ...] = ()
-    commit: str = ""
-    uncommitted: ProvisionerError | None = None
+    def keep(self) -> None:
+        """Keep what later looks and plans need."""
+        # Before the first change of a site nobody has kept anything, and plans look back to there too.
+        keep(self.paths, self.view.collected)
+        keep(self.paths, _collected(self.view, self.files))
+        publish(self.paths, self.after)
+        prune(self.paths)
 
 
 def draft(paths: Paths, catalogue: Catalogue, plan: Plan, renamed: Mapping[str, str] | None = None) -> Draft:
     """Work out a change and write nothing.
 
     Raises what the plan raises, and ConfigError with every problem that was not there before, or where there is no
-    site at all. Problems elsewhere do not hinder a change, which may be the repair.
+    site at all. Overlays that a changed node cannot render any more are such problems (operations.breakage).
+    Problems elsewhere do not hinder a change, which may be the repair. Main thread only.
     """
     return _drafted(paths, catalogue, plan, renamed or {}, collect(paths))
-
-
-def commit(
-    draft: Draft, *, command: str, message: str = "", undoes: int | None = None, git: bool = False
-) -> Applied:
-    """Write a draft, record it in the history and have the daemon serve it; what is written stays, served or not.
-
-    `command` is what was typed, without secrets; with `git` the files are committed there too. Raises
-    ConflictError when the site was changed since and the change no longer comes to the same, and UnavailableError
-    when it cannot be written; all is as it was then.
-    """
-    paths = draft.paths
-    about = About(who=who(), command=command, message=message, undoes=undoes)
-    with locked(paths.write_lock):
-        left = finish_interrupted(paths)
-        current = _renewed(draft)
-        written = write(paths, current.view.collected, _contents(current.files), about)
-        number = changes(paths, limit=1)[0].id if written else 0
-        revision, uncommitted = _committed(paths, written, about) if git and written else ("", None)
-    # These are for later looks and plans: a user who may write site files only has made the change all the same.
-    with suppress(OSError, sqlite3.Error):
-        # Before the first change of a site nobody has kept anything, and plans look back to there too.
-        keep(paths, current.view.collected)
-        keep(paths, _collected(current.view, current.files))
-        publish(paths, current.after)
-        prune(paths)
-    return Applied(written, number, live.serve_changes(paths) if written else "", left, revision, uncommitted)
-
-
-def _committed(paths: Paths, files: Sequence[str], about: About) -> tuple[str, ProvisionerError | None]:
-    """The commit in git, or why there is none; the files are written in any case."""
-    try:
-        return commit_to_git(paths.site, files, about.message or about.command, about.who), None
-    except ProvisionerError as error:
-        return "", error
 
 
 def _drafted(
@@ -156,22 +127,25 @@ def _drafted(
         # A wrong --root, most likely: nobody wants nodes there.
         raise ConfigError(view.published.problems())
     after = compile_files(paths, _collected(view, changed), view.published)
-    added = _added(_problems(view.published, catalogue), _problems(after.published, catalogue))
+    added: Sequence[Problem] = _added(_problems(view.published, catalogue), _problems(after.published, catalogue))
+    drafted = Draft(paths, catalogue, plan, view, changed, after, renamed)
+    added = added or _unrenderable(drafted)
     if added:
         raise ConfigError(added)
-    return Draft(paths, catalogue, plan, view, changed, after, renamed)
+    return drafted
 
 
-def _renewed(draft: Draft) -> Draft:
-    """The draft, or the same change of what is written now. The caller holds the lock."""
-    files = collect(draft.paths)
-    if describe(files).revision == draft.before.revision:
-        return draft
-    again = _drafted(draft.paths, draft.catalogue, draft.plan, draft.renamed, files)
-    if again.differences != draft.differences:
-        message = "the site was changed meanwhile, and this change would no longer do what was shown"
-        raise ConflictError(f"{message}; nothing is written", hint="run it again and look at what it does now")
-    return again
+def _unrenderable(drafted: Draft) -> Sequence[Problem]:
+    if not drafted.files:
+        return ()
+    # The template language takes a while to import.
+    from provisioner.operations.breakage import Images, Side, broken_by  # noqa: PLC0415 - as said above
+
+    before = Side(drafted.before, drafted.view.collected)
+    after = Side(drafted.after.published, _collected(drafted.view, drafted.files))
+    return broken_by(
+        Images(drafted.paths, drafted.catalogue), before, after, drafted.after.changed, drafted.renamed
+    )
 
 
 def _collected(view: SiteView, texts: Texts) -> Mapping[str, SourceFile]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from provisioner.errors import ProvisionerError
 from provisioner.model.resolved import ResolvedNode
+from provisioner.model.secret import reference
 from provisioner.operations.bootanswers import Lines, Told, told
 from provisioner.operations.bystanders import BYSTANDERS, Fields, differing, read_by_scripts
 from provisioner.operations.filechanges import FileChange, FileChanges
@@ -115,7 +116,8 @@ def _text(side: Side, name: str) -> str:
 
 def _secrets(*sides: Side) -> frozenset[str]:
     nodes = (node for side in sides for node in side.snapshot.nodes.values())
-    return frozenset(node.bmc.password.reveal() for node in nodes if node.bmc and node.bmc.password)
+    found = (node.bmc.password.reveal() for node in nodes if node.bmc and node.bmc.password)
+    return frozenset(password for password in found if reference(password) is None)
 
 
 def _differences(before: Told, after: Told, likeness: Likeness) -> Iterator[Change]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from provisioner.config.decode import Entry
 from provisioner.model.nodeset import fold
-from provisioner.model.secret import HIDDEN, SECRET_PATHS
+from provisioner.model.secret import SECRET_PATHS, masked
 from provisioner.model.written import Group, Site
 from provisioner.operations.entry import values_of
 from provisioner.operations.record import flat, nested
@@ -257,7 +257,7 @@ def _items(before: list[Any], after: list[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _spread(path: str, values: Sequence[Any]) -> Spread:
-    shown = [HIDDEN if path in SECRET_PATHS and value is not None else value for value in values]
+    shown = [masked(value) if path in SECRET_PATHS else value for value in values]
     return Spread(shown[0], shown[-1], len({json.dumps(value, default=str) for value in shown}))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from provisioner.config.marked import MarkedList, MarkedMap, Scalar, Span, Value, parse
-from provisioner.model.secret import HIDDEN, SECRET_PATHS
+from provisioner.model.secret import HIDDEN, SECRET_PATHS, reference
 
 # A mistake may have put a secret anywhere, so the last key decides, wherever it stands.
 _KEYS = frozenset(path.rpartition(".")[2] for path in SECRET_PATHS)
@@ -47,7 +47,7 @@ def stars(text: str) -> str:
 def _secrets(value: Value, *, secret: bool = False) -> Iterator[Span]:
     """Where the values are that nobody shall read."""
     if isinstance(value, Scalar):
-        if secret and value.text is not None:
+        if secret and value.text is not None and reference(value.text) is None:
             yield value.span
     elif isinstance(value, MarkedList):
         for item in value.items:

@@ -21,6 +21,7 @@ from provisioner.operations.bystanders import BYSTANDERS, Fields, differing, rea
 from provisioner.operations.side import Side
 from provisioner.overlay.context import SHARED, Context, Head
 from provisioner.overlay.library import Piece
+from provisioner.overlay.manifest import MANIFEST, beside, in_words
 from provisioner.overlay.memo import stamp
 from provisioner.overlay.rendered import OverlayKind
 
@@ -58,69 +59,72 @@ class FileChanges:
         self._secrets = sorted(secrets, key=len, reverse=True)
         self._same_site = before.snapshot.site == after.snapshot.site
         self._common: dict[object, tuple[FileChange, ...]] = {}
-        self._reads_of = lru_cache(maxsize=None)(self._read_of)
+        self._reads_of: dict[object, Fields] = {}
         self._difference = lru_cache(maxsize=4096)(self._compare)
 
     def of(self, kind: OverlayKind, old: ResolvedNode, new: ResolvedNode) -> tuple[FileChange, ...]:
         """What changes in one node that was `old` and will be `new`; the same object where it stays as it was."""
-        pair = _Pair(self._before, self._after, old, new)
+        pair = _Pair(self._before, self._after, old, new, kind)
         # What templates see of such a node besides these is what they saw before.
-        key = (kind.names(old), *pair.heads) if self._same_site and self._is_alike(kind, pair) else None
+        key = (kind.names(old), *pair.heads, *pair.images) if self._same_site and self._is_alike(pair) else None
         known = self._common.get(key) if key else None
         if known is not None:
             return known
         try:
-            before, after, is_common = self._trees(kind, pair)
+            before, after, is_common = self._trees(pair)
         except ProvisionerError:
-            return self._failures(kind, pair)
-        changes = self._between(before, after, pair.readers(kind))
+            return self._failures(pair)
+        changes = self._between(before, after, pair.readers())
         if key and is_common:
             self._common[key] = changes
         return changes
 
-    def _is_alike(self, kind: OverlayKind, pair: _Pair) -> bool:
+    def _is_alike(self, pair: _Pair) -> bool:
         """Whether what differs in a node is nothing that templates of its overlays read."""
         if pair.old is pair.new:
             return True
         fields = differing(pair.old, pair.new)
-        return fields <= BYSTANDERS and fields.isdisjoint(self._reads_of(kind.names(pair.old)))
+        return fields <= BYSTANDERS and fields.isdisjoint(self._read_of(pair))
 
-    def _read_of(self, names: tuple[str, ...]) -> Fields:
-        pieces = (piece for side in (self._before, self._after) for piece in _row(side, names))
-        try:
-            return read_by_pieces(pieces)
-        except ProvisionerError:
-            return BYSTANDERS
+    def _read_of(self, pair: _Pair) -> Fields:
+        key = (pair.names[0], *pair.images)
+        if key not in self._reads_of:
+            try:
+                self._reads_of[key] = read_by_pieces(piece for row in pair.rows() for piece in row)
+            except ProvisionerError:
+                self._reads_of[key] = BYSTANDERS
+        return self._reads_of[key]
 
-    def _trees(self, kind: OverlayKind, pair: _Pair) -> tuple[Tree, Tree, bool]:
+    def _trees(self, pair: _Pair) -> tuple[Tree, Tree, bool]:
         """What may differ on both sides, and whether it is the same for every unchanged node of this class."""
-        names = kind.names(pair.old), kind.names(pair.new)
-        rows = [_row(side, each) for side, each in zip((self._before, self._after), names, strict=True)]
-        if names[0] != names[1] or len(rows[0]) != len(rows[1]):
-            return *pair.whole(kind), False
+        rows = pair.rows()
+        if pair.names[0] != pair.names[1] or len(rows[0]) != len(rows[1]):
+            return *pair.whole(), False
         places = [place for place, pieces in enumerate(zip(*rows, strict=True)) if pair.differ(*pieces)]
         differing = [[row[place] for place in places] for row in rows]
         before, after = pair.made(*differing)
         rest = (piece for place, piece in enumerate(rows[0]) if place not in set(places))
         paths = before.keys() | after.keys()
-        if any(piece.may_make(path) for piece in rest for path in paths):
-            # Which of the pieces wins is for the whole tree to say.
-            return *pair.whole(kind), False
+        if any(piece.may_make(path) for piece in rest for path in paths) or pair.declares_otherwise(before, after):
+            # Which of the pieces wins, and what is declared of it, is for the whole tree to say.
+            return *pair.whole(), False
         return before, after, not any(map(_reads_the_node, (*differing[0], *differing[1])))
 
     def _between(self, before: Tree, after: Tree, readers: Sequence[Piece]) -> tuple[FileChange, ...]:
         changed = [path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)]
-        own = {path for path in changed if any(piece.may_make(path) for piece in readers)}
+        own = {path for path in changed if path == MANIFEST or any(piece.may_make(path) for piece in readers)}
         return tuple(self._difference(before.get(path), after.get(path), is_own=path in own) for path in changed)
 
-    def _failures(self, kind: OverlayKind, pair: _Pair) -> tuple[FileChange, ...]:
+    def _failures(self, pair: _Pair) -> tuple[FileChange, ...]:
         """Compare where one side, or both, cannot be rendered."""
-        told = _outcome(self._before, pair.old, kind), _outcome(self._after, pair.new, kind)
+        told = _outcome(self._before, pair.old, pair.kind), _outcome(self._after, pair.new, pair.kind)
         lines = tuple(f"{sign}{text}" for sign, text in zip("-+", told, strict=True))
-        return (FileChange(f"({kind} overlay)", lines),) if told[0] != told[1] else ()
+        return (FileChange(f"({pair.kind} overlay)", lines),) if told[0] != told[1] else ()
 
     def _compare(self, old: Entry | None, new: Entry | None, *, is_own: bool) -> FileChange:
         path = old.path if old else new.path if new else ""
+        if path == MANIFEST:
+            return FileChange(path, tuple(_declarations(old, new)), is_own)
         return FileChange(path, (*_attributes(old, new), *self._contents(old, new)), is_own)
 
     def _contents(self, old: Entry | None, new: Entry | None) -> Iterator[str]:
@@ -150,22 +154,35 @@ class FileChanges:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """One node on both sides."""
+    """One node on both sides, and which of its overlays are looked at."""
 
     before: Side
     after: Side
     old: ResolvedNode
     new: ResolvedNode
+    kind: OverlayKind
+
+    @property
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The overlays that it lists."""
+        return self.kind.names(self.old), self.kind.names(self.new)
 
     @property
     def contexts(self) -> tuple[Context, Context]:
         """What templates see of it."""
-        return self.before.surroundings.context(self.old), self.after.surroundings.context(self.new)
+        before, after = self.before.surroundings.context(self.old), self.after.surroundings.context(self.new)
+        return self.kind.view(before), self.kind.view(after)
 
     @property
     def heads(self) -> tuple[Head, Head]:
         """The head node as it sees it."""
         return self.before.surroundings.head(self.old), self.after.surroundings.head(self.new)
+
+    @property
+    def images(self) -> tuple[object, object]:
+        """Stamps of the images that it boots."""
+        images = self.before.surroundings.includes.image_of, self.after.surroundings.includes.image_of
+        return images[0](self.old.image).stamp, images[1](self.new.image).stamp
 
     def differ(self, old: Piece, new: Piece) -> bool:
         """Whether two pieces in one place may make something else."""
@@ -188,14 +205,28 @@ class _Pair:
             {entry.path: entry for piece in new for entry in self.after.library.files(piece, after)},
         )
 
-    def readers(self, kind: OverlayKind) -> list[Piece]:
+    def readers(self) -> list[Piece]:
         """What reads the node, on either side."""
-        rows = _row(self.before, kind.names(self.old)), _row(self.after, kind.names(self.new))
-        return [piece for row in rows for piece in row if _reads_the_node(piece)]
+        return [piece for row in self.rows() for piece in row if _reads_the_node(piece)]
 
-    def whole(self, kind: OverlayKind) -> tuple[Tree, Tree]:
+    def rows(self) -> tuple[list[Piece], list[Piece]]:
+        """All pieces of each side, in their order."""
+        contexts = self.contexts
+        return (
+            self.before.library.pieces(self.names[0], contexts[0]),
+            self.after.library.pieces(self.names[1], contexts[1]),
+        )
+
+    def declares_otherwise(self, before: Tree, after: Tree) -> bool:
+        """Whether what no file of the tree carries may differ; the trees are what is known to differ."""
+        contexts = self.contexts
+        old = [beside(each) for each in self.before.library.overlays(self.names[0], contexts[0])]
+        new = [beside(each) for each in self.after.library.overlays(self.names[1], contexts[1])]
+        return old != new or (any(new) and _kinds(before) != _kinds(after))
+
+    def whole(self) -> tuple[Tree, Tree]:
         """All files of both sides."""
-        before, after = self.before.tree(self.old, kind), self.after.tree(self.new, kind)
+        before, after = self.before.tree(self.old, self.kind), self.after.tree(self.new, self.kind)
         return {entry.path: entry for entry in before}, {entry.path: entry for entry in after}
 
 
@@ -205,8 +236,15 @@ def is_secret(entry: Entry) -> bool:
     return closed or b"PRIVATE KEY-----" in entry.content
 
 
-def _row(side: Side, names: Iterable[str]) -> list[Piece]:
-    return [piece for name in names for piece in side.library.layer(name).pieces]
+def _kinds(tree: Tree) -> Mapping[str, Kind]:
+    return {path: entry.kind for path, entry in tree.items()}
+
+
+def _declarations(old: Entry | None, new: Entry | None) -> Iterator[str]:
+    """What is declared otherwise, in words."""
+    before, after = (in_words(entry.content) if entry else [] for entry in (old, new))
+    yield from (f"-{line}" for line in before if line not in after)
+    yield from (f"+{line}" for line in after if line not in before)
 
 
 def _reads_the_node(piece: Piece) -> bool:

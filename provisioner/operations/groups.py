@@ -8,7 +8,7 @@ from typing import Any
 from provisioner.config.decode import Entry
 from provisioner.errors import NotFoundError, ProvisionerError
 from provisioner.model.nodeset import fold
-from provisioner.model.secret import HIDDEN, SECRET_PATHS
+from provisioner.model.secret import SECRET_PATHS, masked
 from provisioner.model.written import Group
 from provisioner.operations.change import Plan
 from provisioner.operations.entry import values_of
@@ -94,8 +94,10 @@ def shown(view: SiteView, name: str, *, secrets: bool = False) -> dict[tuple[str
         "nodes": fold(members),
     }
     values = values_of(entry)
-    hidden = {path for path in values if ".".join(path) in SECRET_PATHS and not secrets}
-    return {**{(key,): value for key, value in head.items()}, **values, **dict.fromkeys(hidden, HIDDEN)}
+    hidden = {
+        path: masked(value) for path, value in values.items() if ".".join(path) in SECRET_PATHS and not secrets
+    }
+    return {**{(key,): value for key, value in head.items()}, **values, **hidden}
 
 
 def _parsed(assignments: Iterable[str]) -> list[Assignment]:

@@ -1,4 +1,4 @@
-"""Make a new site: provisioner.yaml, and the folders for groups and nodes."""
+"""Make a new site: provisioner.yaml, the folders for groups and nodes, and what git shall not keep."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _LARGEST_POOL = 254
 _SMALLEST_WITH_POOL = 16
 _KEY_TYPES = ("ssh-", "ecdsa-", "sk-")
 _MODE = 0o640
+# State, where it lies below the site, is no text either.
+_NOT_IN_GIT = "/secrets/\n/var/\n/run/\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,9 @@ def init_site(paths: Paths, new: NewSite) -> Path:
             raise ConfigError(problems)
         for folder in (paths.group_files, paths.node_files):
             folder.mkdir(parents=True, exist_ok=True)
+        ignore = paths.site / ".gitignore"
+        if not ignore.exists():
+            write_atomically(ignore, _NOT_IN_GIT.encode())
         write_atomically(paths.site_file, content, mode=_MODE)
     return paths.site_file
 

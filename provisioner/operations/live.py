@@ -37,6 +37,15 @@ def status(paths: Paths) -> dict[str, Any] | None:
     return _ask(paths, "GET", "/v1/status")
 
 
+def runtime(paths: Paths) -> dict[str, Any] | None:
+    """What the daemon last made of the runtime overlays of nodes that asked (http.looks); None when it is down.
+
+    `since` is when (Unix seconds) the daemon began to serve its revision. Raises UnavailableError when it runs,
+    but does not answer.
+    """
+    return _ask(paths, "GET", "/v1/runtime")
+
+
 def reload(paths: Paths) -> dict[str, Any] | None:
     """Have the daemon read the files again and wait until it serves them; None when it does not run.
 

@@ -13,6 +13,7 @@ from provisioner.model.nodeset import Members, fold
 from provisioner.model.written import NodeEntry
 from provisioner.operations.change import Plan
 from provisioner.operations.select import members_of, named, select
+from provisioner.operations.switches import demand_unheld
 from provisioner.registry import editing, export, nodeedits
 from provisioner.registry.field import Assignment, parse_assignment, parse_path
 from provisioner.registry.view import SiteView
@@ -41,6 +42,8 @@ def change(nodeset: str, assignments: Sequence[str], where: Sequence[str] = ()) 
     def plan(view: SiteView) -> Mapping[str, str | None]:
         names = select(view.published, nodeset, where)
         _demand_one(names, parsed)
+        if any(each.path == ("image",) for each in parsed):
+            demand_unheld(view, names)
         return nodeedits.set_nodes(view, names, parsed)
 
     return plan
@@ -56,7 +59,13 @@ def unset(nodeset: str, fields: Iterable[str], where: Sequence[str] = (), *, inh
 
 def delete(nodeset: str, where: Sequence[str] = ()) -> Plan:
     """Without some nodes."""
-    return lambda view: nodeedits.delete_nodes(view, select(view.published, nodeset, where))
+
+    def plan(view: SiteView) -> Mapping[str, str | None]:
+        names = select(view.published, nodeset, where)
+        demand_unheld(view, names)
+        return nodeedits.delete_nodes(view, names)
+
+    return plan
 
 
 def rename(old: str, new: str, members: Members | None = None) -> tuple[Plan, Mapping[str, str]]:
@@ -75,7 +84,12 @@ def rename(old: str, new: str, members: Members | None = None) -> tuple[Plan, Ma
             message, hint="to swap names, give each a line in `rename:` of a file for prov apply"
         )
     mapping = dict(zip(*pairs, strict=True))
-    return lambda view: nodeedits.rename_nodes(view, mapping), {name: before for before, name in mapping.items()}
+
+    def plan(view: SiteView) -> Mapping[str, str | None]:
+        demand_unheld(view, mapping)
+        return nodeedits.rename_nodes(view, mapping)
+
+    return plan, {name: before for before, name in mapping.items()}
 
 
 def copy(source: str, nodeset: str) -> Plan:

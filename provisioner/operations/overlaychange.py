@@ -15,25 +15,20 @@ from functools import cached_property
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, ConflictError, Problem, ProvisionerError
 from provisioner.host import transaction
-from provisioner.host.files import locked
-from provisioner.host.git import commit_to_git
 from provisioner.host.journal import Journal, digest
 from provisioner.host.transaction import FileChange
-from provisioner.host.who import who
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.snapshot import Snapshot
-from provisioner.operations import live
+from provisioner.operations.applied import commit
 from provisioner.operations.bootplan import BootPlan, compare
-from provisioner.operations.change import Applied
 from provisioner.operations.overlayedits import Contents, OverlayPlan
 from provisioner.operations.overlayfiles import OverlayFiles
-from provisioner.operations.trial import Trial
+from provisioner.operations.storedimages import StoredImages
+from provisioner.operations.trial import trial_of
 from provisioner.overlay.lint import mistakes
 from provisioner.overlay.source import Overlay, WrittenFiles
-from provisioner.registry.amend import finish_interrupted
 from provisioner.registry.collect import FileKind, SourceFile, collect
 from provisioner.registry.compiler import compile_files, obtain
-from provisioner.registry.history import changes
 from provisioner.registry.pending import place_of
 from provisioner.registry.published import Published
 from provisioner.registry.record import About, catch_up, record
@@ -41,6 +36,8 @@ from provisioner.registry.revision import describe, keep
 from provisioner.render.environment import Renderer
 
 _MODE = 0o640
+
+__all__ = ["OverlayDraft", "commit", "draft"]
 
 Collected = Mapping[str, SourceFile]
 
@@ -78,7 +75,30 @@ class OverlayDraft:
         before = self.published.snapshot()
         after = replace(before, revision=describe(self.after).revision)
         files = WrittenFiles(self.view.files), WrittenFiles(self.after)
-        return compare(before, after, files, self.catalogue)
+        images = StoredImages(self.paths, self.catalogue)
+        return compare(before, after, files, images, self.catalogue)
+
+    def renewed(self) -> OverlayDraft:
+        """The draft, or the same change of what is written now. The caller holds the lock.
+
+        Raises ConflictError when it no longer comes to the same.
+        """
+        files = collect(self.paths)
+        if describe(files).revision == describe(self.view.files).revision:
+            return self
+        again = _drafted(self.paths, self.catalogue, self.plan, files)
+        if list(again.differences()) != list(self.differences()):
+            message = "the overlays were changed meanwhile, and this change would no longer do what was shown"
+            raise ConflictError(f"{message}; nothing is written", hint="run it again and look at what it does now")
+        return again
+
+    def write(self, about: About) -> tuple[str, ...]:
+        """Write and record it. Returns the files that changed; raises what `transaction.commit` raises."""
+        return _write(self, about)
+
+    def keep(self) -> None:
+        """Keep what later looks and plans need."""
+        keep(self.paths, self.after)
 
 
 def draft(paths: Paths, catalogue: Catalogue, plan: OverlayPlan) -> OverlayDraft:
@@ -88,25 +108,6 @@ def draft(paths: Paths, catalogue: Catalogue, plan: OverlayPlan) -> OverlayDraft
     names that nothing has any more, and in what templates do for a node.
     """
     return _drafted(paths, catalogue, plan, collect(paths))
-
-
-def commit(draft: OverlayDraft, *, command: str, message: str = "", git: bool = False) -> Applied:
-    """Write a draft, record it in the history and have the daemon serve it; what is written stays, served or not.
-
-    Raises ConflictError when the site was changed since and the change no longer comes to the same, and
-    UnavailableError when it cannot be written; all is as it was then.
-    """
-    paths = draft.paths
-    about = About(who=who(), command=command, message=message)
-    with locked(paths.write_lock):
-        left = finish_interrupted(paths)
-        current = _renewed(draft)
-        written = _write(current, about)
-        number = changes(paths, limit=1)[0].id if written else 0
-        revision, uncommitted = _committed(paths, written, about) if git and written else ("", None)
-    with suppress(OSError):
-        keep(paths, current.after)
-    return Applied(written, number, live.serve_changes(paths) if written else "", left, revision, uncommitted)
 
 
 def _drafted(paths: Paths, catalogue: Catalogue, plan: OverlayPlan, files: Collected) -> OverlayDraft:
@@ -119,18 +120,6 @@ def _drafted(paths: Paths, catalogue: Catalogue, plan: OverlayPlan, files: Colle
     drafted = OverlayDraft(paths, catalogue, plan, view, obtain(paths, files), contents)
     _refuse_mistakes(drafted)
     return drafted
-
-
-def _renewed(draft: OverlayDraft) -> OverlayDraft:
-    """The draft, or the same change of what is written now. The caller holds the lock."""
-    files = collect(draft.paths)
-    if describe(files).revision == describe(draft.view.files).revision:
-        return draft
-    again = _drafted(draft.paths, draft.catalogue, draft.plan, files)
-    if list(again.differences()) != list(draft.differences()):
-        message = "the overlays were changed meanwhile, and this change would no longer do what was shown"
-        raise ConflictError(f"{message}; nothing is written", hint="run it again and look at what it does now")
-    return again
 
 
 def _refuse_mistakes(drafted: OverlayDraft) -> None:
@@ -148,7 +137,7 @@ def _syntax(files: Collected, overlays: frozenset[str]) -> tuple[Problem, ...]:
     touched = {
         key: each for key, each in files.items() if key.startswith(tuple(f"overlays/{o}/" for o in overlays))
     }
-    return mistakes(WrittenFiles(touched), Renderer())
+    return mistakes(WrittenFiles(touched), Renderer(), _names(files))
 
 
 def _references(drafted: OverlayDraft, files: Collected) -> tuple[Problem, ...]:
@@ -162,12 +151,12 @@ def _failures(drafted: OverlayDraft) -> tuple[Problem, ...]:
     """What the nodes with these overlays cannot render any more."""
     snapshot = drafted.published.snapshot()
     users = set(_using(drafted.after, drafted.touched)) | set(_using(drafted.view.files, drafted.touched))
-    after = _tried(drafted.after, snapshot, users)
-    return _added(_tried(drafted.view.files, snapshot, users), after) if after else ()
+    after = _tried(drafted, drafted.after, snapshot, users)
+    return _added(_tried(drafted, drafted.view.files, snapshot, users), after) if after else ()
 
 
-def _tried(files: Collected, snapshot: Snapshot, overlays: set[str]) -> tuple[Problem, ...]:
-    trial = Trial(WrittenFiles(files), snapshot)
+def _tried(drafted: OverlayDraft, files: Collected, snapshot: Snapshot, overlays: set[str]) -> tuple[Problem, ...]:
+    trial = trial_of(drafted.paths, files, snapshot, drafted.catalogue)
     for node in snapshot.nodes.values():
         if not overlays.isdisjoint((*node.system_overlays, *node.runtime_overlays)):
             trial.render(node)
@@ -180,7 +169,7 @@ def _using(files: Collected, names: Iterable[str]) -> Iterator[str]:
     uses: dict[str, tuple[str, ...]] = {}
     for name in _names(files):
         with suppress(ProvisionerError):
-            uses[name] = Overlay(WrittenFiles(files), name).declared.uses
+            uses[name] = Overlay(WrittenFiles(files), name).declared.brings
     while more := {name for name, used in uses.items() if not found.isdisjoint(used)} - found:
         found |= more
     yield from found
@@ -238,13 +227,6 @@ def _remove_empty_folders(paths: Paths, keys: Iterable[str]) -> None:
             # One that still holds something stays.
             with suppress(OSError):
                 folder.rmdir()
-
-
-def _committed(paths: Paths, files: tuple[str, ...], about: About) -> tuple[str, ProvisionerError | None]:
-    try:
-        return commit_to_git(paths.site, files, about.message or about.command, about.who), None
-    except ProvisionerError as error:
-        return "", error
 
 
 def _future(view: OverlayFiles, key: str, content: bytes | None) -> SourceFile | None:

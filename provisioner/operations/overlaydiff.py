@@ -6,13 +6,16 @@ from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
 from provisioner.image.store import catalogue
 from provisioner.model.resolved import ResolvedNode
+from provisioner.model.secret import reference
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations.check import check
 from provisioner.operations.filechanges import FileChange, FileChanges
 from provisioner.operations.revisions import kept_revision
 from provisioner.operations.side import Side
 from provisioner.operations.standins import StandIns
+from provisioner.operations.storedimages import StoredImages
 from provisioner.overlay.context import Surroundings
+from provisioner.overlay.includes import Includes, SiteFiles
 from provisioner.overlay.library import Library
 from provisioner.overlay.memo import RenderMemo
 from provisioner.overlay.rendered import OverlayKind
@@ -45,10 +48,10 @@ def diff_since(paths: Paths, node: str, revision: str) -> list[FileChange]:
 
 
 def _differences(before: Side, after: Side, old: ResolvedNode, new: ResolvedNode) -> list[FileChange]:
-    secrets = {node.bmc.password.reveal() for node in (old, new) if node.bmc and node.bmc.password}
-    changes = FileChanges(before, after, secrets)
-    found = {each.path: each for kind in OverlayKind for each in changes.of(kind, old, new)}
-    return [found[path] for path in sorted(found)]
+    found = {node.bmc.password.reveal() for node in (old, new) if node.bmc and node.bmc.password}
+    changes = FileChanges(before, after, {password for password in found if reference(password) is None})
+    files = {each.path: each for kind in OverlayKind for each in changes.of(kind, old, new)}
+    return [files[path] for path in sorted(files)]
 
 
 def _now(paths: Paths) -> Side:
@@ -59,7 +62,9 @@ def _now(paths: Paths) -> Side:
 def _side(paths: Paths, files: Files, snapshot: Snapshot) -> Side:
     renderer = Renderer()
     library = Library(files, RenderMemo(renderer, bound=limited))
-    return Side(files, catalogue(paths), Surroundings(snapshot, StandIns()), library, renderer)
+    known = catalogue(paths)
+    includes = Includes(SiteFiles(files), StoredImages(paths, known))
+    return Side(files, known, Surroundings(snapshot, StandIns(), includes=includes), library, renderer)
 
 
 def _node(snapshot: Snapshot, name: str) -> ResolvedNode:

@@ -185,7 +185,7 @@ def _users(view: OverlayFiles, name: str) -> list[str]:
         if name in (*entry.value.overlays.system, *entry.value.overlays.runtime)
     ]
     known = {key.split("/")[1] for key in view.files if key.startswith("overlays/")} - {name}
-    others = [f"overlay {each}" for each in sorted(known) if name in view.overlay(each).declared.uses]
+    others = [f"overlay {each}" for each in sorted(known) if name in view.overlay(each).declared.brings]
     return [*([f"nodes {fold(having)}"] if having else []), *groups, *others]
 
 

@@ -75,6 +75,10 @@ class OverlayFiles:
         """Whether a file ships, be it shadowed by one of the site."""
         return self.paths.data != self.paths.site and (self.paths.data / key).is_file()
 
+    def shipped(self, key: str) -> bytes | None:
+        """What ships under a key, be it shadowed; None where nothing does."""
+        return (self.paths.data / key).read_bytes() if self.is_shipped(key) else None
+
 
 def path_inside(path: str) -> str:
     """A path below the root of a node, as overlays name it. ProvisionerError for one that leads out of it."""

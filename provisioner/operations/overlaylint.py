@@ -16,10 +16,12 @@ from provisioner.model.image import Generation
 from provisioner.model.nodeset import fold
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
+from provisioner.operations.check import check
 from provisioner.operations.fetches import Tokens
 from provisioner.operations.keyshapes import KeyShapes
 from provisioner.operations.overlayfiles import OverlayFiles
 from provisioner.operations.overlayrender import Trees
+from provisioner.operations.storedimages import StoredImages
 from provisioner.operations.strict import check_strictly
 from provisioner.overlay.fits import Level, Misfit, misfits
 from provisioner.overlay.source import WrittenFiles
@@ -68,7 +70,8 @@ def lint(
         OverlayFiles(paths, files).of(name)
     if image is not None and catalogue.find(image) is None:
         raise NotFoundError(f"there is no image {image}", hint="prov image list")
-    look = _Look(paths, Trees(checked, WrittenFiles(files), KeyShapes()), checked.snapshot)
+    trees = Trees(checked, WrittenFiles(files), KeyShapes(), StoredImages(paths, catalogue))
+    look = _Look(paths, trees, checked.snapshot)
     wanted = frozenset(names)
     found: dict[tuple[Misfit, str], list[str]] = {}
     for case in _cases(checked.snapshot.nodes.values(), catalogue, wanted, image):
@@ -77,6 +80,16 @@ def lint(
                 found.setdefault((misfit, case.image), []).extend(node.name for node in case.nodes)
     findings = (Finding(misfit, case, fold(nodes)) for (misfit, case), nodes in found.items())
     return tuple(sorted(findings, key=lambda each: (_ORDER.index(each.misfit.level), each.misfit, each.image)))
+
+
+def lint_nodes(paths: Paths, catalogue: Catalogue, names: Sequence[str], image: str) -> tuple[Misfit, ...]:
+    """What of the overlays of some nodes would not suit an image, each once. ConfigError for a broken site."""
+    checked = check(paths, catalogue)
+    nodes = [checked.snapshot.nodes[name] for name in names if name in checked.snapshot.nodes]
+    trees = Trees(checked, WrittenFiles(collect(paths)), KeyShapes(), StoredImages(paths, catalogue))
+    look = _Look(paths, trees, checked.snapshot)
+    found = (misfit for case in _cases(nodes, catalogue, frozenset(), image) for misfit in look.at(case))
+    return tuple(dict.fromkeys(found))
 
 
 class _Look:
@@ -96,7 +109,8 @@ class _Look:
             message = "the image has no inventory, so there is nothing to compare with: build or import it again"
             yield Misfit("", "", Level.WARNING, message)
             return
-        made = {each.entry.path: (each.overlay, each.entry) for each in self._trees.made(case.nodes[0])}
+        trees = self._trees.made(case.nodes[0], generation.name)
+        made = {each.entry.path: (each.overlay, each.entry) for each in trees}
         yield from misfits(made, facts, files)
 
     def _kernel_line(self, node: ResolvedNode, generation: Generation) -> Iterator[Misfit]:

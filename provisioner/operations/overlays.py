@@ -14,7 +14,8 @@ from provisioner.registry.collect import collect
 class OverlayInfo:
     """An overlay: `files` are paths in the node, templates under the name that they are written with.
 
-    `own` are those of `files` that the site has; the others ship. `uses` are overlays that it brings along.
+    `own` are those of `files` that the site has; the others ship. `uses` are overlays that it brings along; of
+    those in `choose` the image decides, by the program that each is for.
     """
 
     name: str
@@ -23,6 +24,7 @@ class OverlayInfo:
     own: tuple[str, ...]
     links: dict[str, str]
     uses: tuple[str, ...]
+    choose: dict[str, str]
 
     @property
     def origin(self) -> str:
@@ -57,4 +59,6 @@ def _info(view: OverlayFiles, overlay: Overlay) -> OverlayInfo:
     declared = overlay.declared
     own = tuple(path for path in overlay.paths if view.is_own(overlay.label(path)))
     links = dict(declared.links)
-    return OverlayInfo(overlay.name, declared.description, overlay.paths, own, links, declared.uses)
+    return OverlayInfo(
+        overlay.name, declared.description, overlay.paths, own, links, declared.uses, dict(declared.choose)
+    )

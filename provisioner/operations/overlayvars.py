@@ -34,5 +34,5 @@ def overlay_variables(paths: Paths, name: str, path: str | None = None) -> tuple
 def _meanings(files: WrittenFiles, name: str) -> dict[str, str]:
     """What is documented by an overlay and those that it uses; its own words count."""
     declared = Overlay(files, name).declared
-    used = [_meanings(files, each) for each in declared.uses]
+    used = [_meanings(files, each) for each in declared.brings]
     return {key: text for each in (*used, declared.variables) for key, text in each.items()}

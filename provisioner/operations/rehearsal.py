@@ -203,7 +203,9 @@ class _Play:
         what = f"overlay/{kind}"
         try:
             tree = self._side.tree(self._node, kind)
-            detail = _packed(tree) if self._stage.with_digests else f"{archive_size(tree)} bytes"
+            # Words that stand for secrets have another digest.
+            with_digest = self._stage.with_digests and not self._side.has_secrets(self._node, kind)
+            detail = _packed(tree) if with_digest else f"{archive_size(tree)} bytes"
         except (ProvisionerError, KeyError) as error:
             return _failure(what, error)
         return Step(what, _counted(tree), detail)

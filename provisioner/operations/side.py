@@ -89,7 +89,12 @@ class Side:
 
     def tree(self, node: ResolvedNode, kind: OverlayKind) -> list[Entry]:
         """The files of a node's overlays. Raises what `Library.tree` raises."""
-        return self.library.tree(kind.names(node), self.surroundings.context(node))
+        return self.library.tree(kind.names(node), kind.view(self.surroundings.context(node)))
+
+    def has_secrets(self, node: ResolvedNode, kind: OverlayKind) -> bool:
+        """Whether a node's overlays may have secrets in them. Raises what `Library.pieces` raises."""
+        pieces = self.library.pieces(kind.names(node), self.surroundings.context(node))
+        return any(piece.secrets for piece in pieces)
 
     def records(self, names: frozenset[str]) -> frozenset[tuple[str, str, str]]:
         """The DNS records at some names: name, type and value."""

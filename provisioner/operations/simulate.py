@@ -16,15 +16,20 @@ from provisioner.operations.likeness import Likeness
 from provisioner.operations.rehearsal import Rehearsal, Stage, Step, rehearse
 from provisioner.operations.select import select
 from provisioner.operations.side import Side
+from provisioner.operations.storedimages import StoredImages
 from provisioner.overlay.context import Identity, Surroundings
+from provisioner.overlay.includes import Includes, SiteFiles
 from provisioner.overlay.library import Library
 from provisioner.overlay.memo import RenderMemo
+from provisioner.overlay.secretbox import SecretWords
 from provisioner.overlay.source import WrittenFiles
 from provisioner.registry.collect import collect
 from provisioner.registry.compiler import obtain
 from provisioner.render.environment import Renderer
 from provisioner.render.limit import limited
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
+from provisioner.trust.importedkeys import ImportedKeys
+from provisioner.trust.secrets import SecretFolder
 from provisioner.trust.sitekey import KEY_BYTES, SiteKey
 
 
@@ -90,12 +95,17 @@ def simulate(
         names = select(published, nodeset, where)
         snapshot = published.snapshot()
     renderer = Renderer()
-    identity, has_key = _identity(paths)
+    key = _key(paths)
+    # Who may not read the key may not read those that were taken over either.
+    identity = Identity(key, ImportedKeys(paths.keys)) if key else Identity(SiteKey(bytes(KEY_BYTES)))
     written = WrittenFiles(files)
     library = Library(written, RenderMemo(renderer, bound=limited))
-    side = Side(written, catalogue, Surroundings(snapshot, identity), library, renderer)
+    includes = Includes(SiteFiles(written), StoredImages(paths, catalogue))
+    secrets = SecretWords(SecretFolder.of(paths.site), key)
+    around = Surroundings(snapshot, identity, includes=includes, secrets=secrets)
+    side = Side(written, catalogue, around, library, renderer)
     loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
-    stage = Stage(side, loaders, Artifacts(paths), askers, has_key and len(names) == 1)
+    stage = Stage(side, loaders, Artifacts(paths), askers, key is not None and len(names) == 1)
     outcomes = _outcomes(names, lambda name: rehearse(stage, snapshot.nodes[name]))
     return Simulation(snapshot.revision, outcomes)
 
@@ -119,11 +129,9 @@ def _outcome(first: Rehearsal, names: tuple[str, ...]) -> Outcome:
     return Outcome(names, tuple(steps))
 
 
-def _identity(paths: Paths) -> tuple[Identity, bool]:
-    """Keys from the site key; from another one, and False, where there is none yet or it may not be read."""
+def _key(paths: Paths) -> SiteKey | None:
+    """The site key; None where there is none yet or it may not be read."""
     try:
-        if (paths.keys / "site.key").exists():
-            return Identity(SiteKey.load_or_create(paths.keys)), True
+        return SiteKey.load_or_create(paths.keys) if (paths.keys / "site.key").exists() else None
     except PermissionError:
-        pass
-    return Identity(SiteKey(bytes(KEY_BYTES))), False
+        return None

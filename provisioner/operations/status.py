@@ -16,6 +16,8 @@ from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations import live
 from provisioner.operations.check import check
+from provisioner.operations.drift import Looked, overlay_state
+from provisioner.operations.strict import Answer, kept_answer
 from provisioner.registry.store import read_current, read_snapshot
 
 
@@ -25,6 +27,7 @@ class NodeStatus:
 
     `running` is the generation of its newest boot and `assigned` the one that it would boot now; `revision` is
     the one that boot holds to; `outdated` says in words what a reboot would bring, empty when nothing.
+    `overlays` is the state of its runtime overlays, pending or failed since `overlays_since` (operations.drift).
     Times are Unix seconds; `facts` is the last report of the running system.
     """
 
@@ -35,6 +38,8 @@ class NodeStatus:
     assigned: str | None
     revision: str | None
     outdated: str
+    overlays: str
+    overlays_since: float | None
     address: str | None
     boot: str | None
     reason: str
@@ -47,6 +52,8 @@ class SiteStatus:
 
     `daemon` is what the daemon says of itself, None when it does not run or does not answer; `daemon_fault` says
     why it does not answer, empty otherwise. `alarms` are the newest warnings, failures and alarms, newest first.
+    `rendering` tells what keeps overlays of nodes from being rendered at this revision, None where nobody looked
+    yet: the daemon does after each edit.
     """
 
     revision: str
@@ -54,6 +61,7 @@ class SiteStatus:
     daemon_fault: str
     nodes: tuple[NodeStatus, ...]
     alarms: tuple[Event, ...]
+    rendering: Answer | None
 
 
 def site_status(paths: Paths) -> SiteStatus:
@@ -63,14 +71,17 @@ def site_status(paths: Paths) -> SiteStatus:
     """
     images, history = catalogue(paths), History(paths.events)
     snapshot = _snapshot(paths, images)
+    daemon, fault = _daemon(paths)
+    looked = Looked.of(paths) if daemon else None
     boots, reports = history.latest_boots(), history.reports()
+    now = Now(snapshot.revision, images, looked)
     nodes = tuple(
-        node_status(snapshot.nodes[name], snapshot.revision, images, boots.get(name), reports.get(name))
+        node_status(snapshot.nodes[name], now, boots.get(name), reports.get(name))
         for name in sorted(snapshot.nodes)
     )
     alarms = history.recent(limit=50, levels=(Level.ALARM, Level.FAILURE, Level.WARNING))
-    daemon, fault = _daemon(paths)
-    return SiteStatus(snapshot.revision, daemon, fault, nodes, tuple(alarms))
+    rendering = kept_answer(paths, snapshot.revision)
+    return SiteStatus(snapshot.revision, daemon, fault, nodes, tuple(alarms), rendering)
 
 
 def _snapshot(paths: Paths, images: Catalogue) -> Snapshot:
@@ -86,14 +97,22 @@ def _daemon(paths: Paths) -> tuple[dict[str, Any] | None, str]:
         return None, error.message
 
 
-def node_status(
-    node: ResolvedNode, revision: str, images: Catalogue, boot: BootRecord | None, report: Report | None
-) -> NodeStatus:
-    """The status of one node, from its newest boot and its last report; `revision` is the current one."""
-    generation = images.find(node.image) if node.image else None
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What is served, the images, and what the daemon knows of runtime overlays, None when it does not run."""
+
+    revision: str
+    images: Catalogue
+    looked: Looked | None = None
+
+
+def node_status(node: ResolvedNode, now: Now, boot: BootRecord | None, report: Report | None) -> NodeStatus:
+    """The status of one node, from its newest boot and its last report."""
+    generation = now.images.find(node.image) if node.image else None
     assigned = generation.name if generation else None
     interface = node.boot_interface
     current = report if report and boot and report.boot == boot.id else None
+    overlays, since = overlay_state(node, boot, current, now.looked)
     return NodeStatus(
         node=node.name,
         state=boot.state if boot else "never booted",
@@ -101,7 +120,9 @@ def node_status(
         running=boot.generation if boot else None,
         assigned=assigned,
         revision=boot.revision if boot else None,
-        outdated=_outdated(boot, assigned, revision) if boot else "",
+        outdated=_outdated(boot, assigned, now.revision) if boot else "",
+        overlays=overlays.value,
+        overlays_since=since,
         address=str(interface.ip.ip) if interface and interface.ip else None,
         boot=boot.id if boot else None,
         reason=boot.reason if boot else "",

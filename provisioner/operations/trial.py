@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from provisioner.config.paths import Paths
 from provisioner.errors import Problem, ProvisionerError
+from provisioner.model.catalogue import Catalogue
 from provisioner.model.nodeset import fold
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations.keyshapes import KeyShapes
+from provisioner.operations.storedimages import StoredImages
 from provisioner.overlay.context import SHARED, Surroundings
+from provisioner.overlay.includes import NO_INCLUDES, Includes, SiteFiles
 from provisioner.overlay.library import Library, Piece
 from provisioner.overlay.memo import RenderMemo
 from provisioner.overlay.rendered import OverlayKind
-from provisioner.overlay.source import Files
+from provisioner.overlay.secretbox import SecretWords
+from provisioner.overlay.source import Files, WrittenFiles
+from provisioner.registry.collect import SourceFile
 from provisioner.render.environment import Renderer
 from provisioner.render.limit import limited
+from provisioner.trust.secrets import SecretFolder
 
 PATIENCE = 2.0
 """Seconds of processor time that one template may spend on failing before it is tried for no other node."""
@@ -61,12 +68,19 @@ class Failure:
 class Trial:
     """Renders the overlays of one node after another; `problems` are those of all of them."""
 
-    def __init__(self, files: Files, snapshot: Snapshot) -> None:
+    def __init__(
+        self,
+        files: Files,
+        snapshot: Snapshot,
+        includes: Includes = NO_INCLUDES,
+        secrets: SecretWords | None = None,
+    ) -> None:
         self._library = Library(files, RenderMemo(Renderer(), bound=limited))
-        self._around = Surroundings(snapshot, KeyShapes())
+        self._around = Surroundings(snapshot, KeyShapes(), includes=includes, secrets=secrets)
         self._failed: dict[Failure, list[str]] = {}
         self._spent: dict[str, float] = {}
         self._untried: dict[str, int] = {}
+        self._nodes: set[str] = set()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -78,14 +92,39 @@ class Trial:
             )
         )
 
+    @property
+    def failures(self) -> Mapping[Failure, Sequence[str]]:
+        """What failed, and the nodes that it failed for."""
+        return self._failed
+
+    @property
+    def failed(self) -> frozenset[str]:
+        """The nodes that something failed for, and those that something was not tried for."""
+        return frozenset(self._nodes)
+
+    def is_untried(self, failure: Failure) -> bool:
+        """Whether what fails there took so long that it was not tried for some nodes."""
+        return failure.label in self._untried
+
     def render(self, node: ResolvedNode) -> None:
         """Render both trees of a node, and remember what fails."""
         context = self._around.context(node)
         for kind in OverlayKind:
-            names = kind.names(node)
-            first = None if self._untried else self._tree_failure(names, context)
+            names, seen = kind.names(node), kind.view(context)
+            first = None if self._untried else self._tree_failure(names, seen)
             if first or self._untried:
-                self._blame(names, context, node.name, {first} if first else set())
+                self._blame(names, seen, node.name, {first} if first else set())
+
+    def render_own(self, node: ResolvedNode) -> None:
+        """Render the files of a node that are not made of all nodes, and remember which of them fail.
+
+        For where the other nodes are not at hand: the snapshot has to hold the node and the site only.
+        """
+        context = self._around.context(node)
+        for kind in OverlayKind:
+            pieces, unreadable = self._pieces(kind.names(node), context)
+            own = [piece for piece in pieces if not _variables(piece) & _OF_ALL_NODES]
+            self._note_failures(unreadable, own, kind.view(context), node.name)
 
     def is_common(self, names: Iterable[str]) -> bool:
         """Whether what these overlays make of all nodes is the same for each of them.
@@ -113,27 +152,37 @@ class Trial:
         self, names: tuple[str, ...], context: Mapping[str, object], node: str, found: set[Failure]
     ) -> None:
         """Find everything that fails: the first failure hides the others."""
-        pieces, unreadable = self._pieces(names)
+        pieces, unreadable = self._pieces(names, context)
         done = {failure.label for failure in found}
         fresh = [piece for piece in pieces if not piece.template or piece.template.label not in done]
-        untried = [
-            piece.template.label for piece in fresh if piece.template and piece.template.label in self._untried
-        ]
+        if not self._note_failures(found | unreadable, fresh, context, node):
+            failure = self._tree_failure(names, context)
+            if failure:
+                self._remember(failure, node)
+
+    def _note_failures(
+        self, found: set[Failure], pieces: Iterable[Piece], context: Mapping[str, object], node: str
+    ) -> bool:
+        """Remember failures, and those of some pieces; whether there are any, or something was not tried."""
+        untried = set()
+        for piece in pieces:
+            if piece.template and piece.template.label in self._untried:
+                untried.add(piece.template.label)
+            elif failure := self._failure_of(piece, context):
+                found = found | {failure}
         for label in untried:
             self._untried[label] += 1
-        rest = (piece for piece in fresh if not piece.template or piece.template.label not in untried)
-        found = found | unreadable | set(filter(None, (self._failure_of(piece, context) for piece in rest)))
-        if not found and not untried:
-            found = set(filter(None, [self._tree_failure(names, context)]))
+            self._nodes.add(node)
         for failure in sorted(found, key=lambda each: each.message):
             self._remember(failure, node)
+        return bool(found or untried)
 
-    def _pieces(self, names: Iterable[str]) -> tuple[list[Piece], set[Failure]]:
+    def _pieces(self, names: Iterable[str], context: Mapping[str, object]) -> tuple[list[Piece], set[Failure]]:
         pieces: list[Piece] = []
         unreadable: set[Failure] = set()
         for name in names:
             try:
-                pieces += self._library.layer(name).pieces
+                pieces += self._library.layer(name, context).pieces
             except ProvisionerError as error:
                 unreadable.add(_failure(error))
         return pieces, unreadable
@@ -157,6 +206,7 @@ class Trial:
             self._untried.setdefault(failure.label, 0)
 
     def _remember(self, failure: Failure, node: str) -> None:
+        self._nodes.add(node)
         if failure not in self._failed:
             place = failure.problem([""])
             alike = [each for each in self._failed if _place(each.problem([""])) == _place(place)]
@@ -165,6 +215,13 @@ class Trial:
         known = self._failed.setdefault(failure, [])
         if node not in known[-1:]:
             known.append(node)
+
+
+def trial_of(paths: Paths, files: Mapping[str, SourceFile], snapshot: Snapshot, catalogue: Catalogue) -> Trial:
+    """A trial of collected files, with the images of the site, and words in the place of its secrets."""
+    written = WrittenFiles(files)
+    includes = Includes(SiteFiles(written), StoredImages(paths, catalogue))
+    return Trial(written, snapshot, includes, SecretWords(SecretFolder.of(paths.site)))
 
 
 def _failure(error: ProvisionerError) -> Failure:
@@ -177,5 +234,9 @@ def _place(problem: Problem) -> tuple[str, int]:
 
 def _mixes(piece: Piece) -> bool:
     """Whether a piece reads something of all nodes together with something of its own node."""
-    variables = {read[0] for read in piece.template.inputs.reads} if piece.template else set()
+    variables = _variables(piece)
     return bool(variables & _OF_ALL_NODES) and bool(variables - SHARED)
+
+
+def _variables(piece: Piece) -> set[str]:
+    return {read[0] for read in piece.template.inputs.reads} if piece.template else set()

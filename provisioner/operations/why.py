@@ -16,7 +16,7 @@ from provisioner.model.boot import Boot, Machine
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.name import REMOVES
 from provisioner.model.resolved import ResolvedNode, Source
-from provisioner.model.secret import HIDDEN, SECRET_PATHS, redacted
+from provisioner.model.secret import SECRET_PATHS, masked, redacted
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Group
 from provisioner.operations.record import nested
@@ -76,7 +76,7 @@ def why(paths: Paths, catalogue: Catalogue, name: str, field: str) -> tuple[Chai
     when provisioner.yaml cannot be used.
     """
     view = SiteView.of(paths)
-    entries = view.entries_of([name])
+    entries = view.statements([name])
     nodes = view.resolve([name]).nodes
     if not nodes:
         raise _no_node(name, view)
@@ -158,7 +158,7 @@ class _Inquiry:
         held: Any = self._record
         for step in path:
             held = held.get(step) if isinstance(held, Mapping) else None
-        return HIDDEN if ".".join(path) in SECRET_PATHS and held is not None else held
+        return masked(held) if ".".join(path) in SECRET_PATHS else held
 
     def _said(self, path: FactPath) -> Iterator[tuple[str, Fact, FactPath]]:
         """What each place said at a path, and who removed the map that it is in."""
@@ -259,7 +259,7 @@ def _words(value: Any, path: FactPath) -> str:
         return f"removes {dotted(path)}"
     if isinstance(value, tuple):
         return " ".join(f"{item}" if str(item).startswith(REMOVES) else f"+{item}" for item in value)
-    return f"= {HIDDEN if '.'.join(path) in SECRET_PATHS else value}"
+    return f"= {masked(value) if '.'.join(path) in SECRET_PATHS else value}"
 
 
 def _place(sources: Sequence[Source]) -> str:

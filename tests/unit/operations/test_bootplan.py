@@ -136,14 +136,14 @@ def with_overlay(root: Path, template: str, **files: str) -> Paths:
     return bootable(root / "site", {**texts, **{name.replace("__", "/"): text for name, text in files.items()}})
 
 
-def test_a_template_that_fails_after_the_change_is_told(tmp_path: Path) -> None:
-    paths = with_overlay(tmp_path, "{{ node.tags.rack }}\n")
+def test_a_template_that_failed_before_the_change_is_told(tmp_path: Path) -> None:
+    paths = with_overlay(tmp_path, "{{ node.tags.row }}\n")
 
     group = only(plan(paths, "groups.d/g.yaml", "tags: {rack: r1}", "tags: {row: r1}"))
 
     assert told(group)["file", "(runtime overlay)"] == [
-        "-can be rendered",
-        "+cannot be rendered: overlays/own/rootfs/etc/own.j2:1: 'dict object' has no attribute 'rack'",
+        "-cannot be rendered: overlays/own/rootfs/etc/own.j2:1: 'dict object' has no attribute 'row'",
+        "+can be rendered",
     ]
 
 

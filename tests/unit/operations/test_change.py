@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.config.paths import Paths
-from provisioner.errors import ConfigError, ConflictError
+from provisioner.errors import ConfigError, ConflictError, Problem
+from provisioner.operations import breakage
 from provisioner.operations.change import Draft, Plan, commit, draft
 from provisioner.operations.select import newest
 from provisioner.registry.compiler import current
@@ -18,6 +19,16 @@ from tests.support.site import SITE, catalogue_of, write_site
 
 NODES = "nodes:\n  n1: {tags: {a: b}}\n  n2: # here\n"
 FILE = "nodes.d/n.yaml"
+TEMPLATE = "overlays/tagged/rootfs/etc/tagged.j2"
+TAGGED = """\
+groups:
+  tagged: {overlays: {system: [tagged], runtime: []}}
+nodes:
+  "n[1-3]": {groups: [tagged], tags: {colour: red}}
+"""
+MANY = """\
+"n[1-8]": {groups: [tagged], tags: {colour: blue}}
+  n9: {groups: [tagged]}"""
 
 
 @pytest.fixture
@@ -154,3 +165,111 @@ def test_a_draft_shows_what_a_linked_file_changes_under_its_other_names(paths: P
     assert applied.files == ("nodes.d/a.yaml", FILE)
     with current(paths) as published:
         assert published.revision == found.after.revision
+
+
+def tagged(root: Path, template: str = "{{ node.tags.colour }}\n") -> Paths:
+    groups, _, nodes = TAGGED.partition("nodes:")
+    files = {"provisioner.yaml": SITE, "groups.d/g.yaml": groups, FILE: f"nodes:{nodes}", TEMPLATE: template}
+    return write_site(root, files)
+
+
+def replacing(old: str, new: str) -> Plan:
+    """A plan that replaces a text in the file of nodes."""
+    return lambda view: {FILE: (view.text(FILE) or "").replace(old, new)}
+
+
+def refused(paths: Paths, plan: Plan) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as caught:
+        drafted(paths, plan)
+    return caught.value.problems
+
+
+@pytest.fixture(params=[breakage.WHOLE, 0], ids=["small", "large"])
+def _size_of_site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breakage, "WHOLE", request.param)
+
+
+of_any_size = pytest.mark.usefixtures("_size_of_site")
+
+
+@of_any_size
+def test_a_change_that_keeps_nodes_from_being_rendered_is_refused_with_file_line_and_nodes(tmp_path: Path) -> None:
+    paths = tagged(tmp_path)
+
+    (problem,) = refused(paths, replacing("colour: red", "color: red"))
+
+    assert (problem.file, problem.line) == (TEMPLATE, 1)
+    assert "'colour'" in problem.message
+    assert problem.message.endswith("(3 nodes: n[1-3])")
+    assert problem.hint.startswith("set what the template reads in the same change")
+
+
+@of_any_size
+def test_a_value_that_a_template_cannot_work_with_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    paths = tagged(tmp_path, "{{ 1 // (node.tags.colour | length - 4) }}\n")
+
+    (problem,) = refused(paths, replacing("colour: red", "colour: blue"))
+
+    assert problem.file == TEMPLATE
+
+
+@of_any_size
+def test_nodes_that_cannot_be_rendered_already_are_not_in_the_way(tmp_path: Path) -> None:
+    paths = tagged(tmp_path, "{{ node.tags.nothing }}\n")
+
+    assert set(drafted(paths, replacing("colour: red", "colour: blue")).changed_nodes()) == {"n1", "n2", "n3"}
+
+
+@of_any_size
+def test_a_failing_node_that_is_renamed_is_not_in_the_way(tmp_path: Path) -> None:
+    paths = tagged(tmp_path, "{{ node.tags.nothing }}\n")
+
+    found = draft(paths, catalogue_of(), replacing("n[1-3]", "n[1-2],m3"), {"m3": "n3"})
+
+    assert set(found.changed_nodes()) == {"n3", "m3"}
+
+
+@of_any_size
+def test_a_new_node_that_cannot_be_rendered_is_refused_although_others_cannot_either(tmp_path: Path) -> None:
+    paths = tagged(tmp_path, "{{ node.tags.nothing }}\n")
+
+    (problem,) = refused(paths, replacing("n[1-3]", "n[1-4]"))
+
+    assert problem.message.endswith("(node n4)")
+
+
+@of_any_size
+def test_what_the_site_file_breaks_is_found_by_one_node_of_each_kind(tmp_path: Path) -> None:
+    paths = tagged(tmp_path, "{{ 1 // (site.cluster | length - 5) }}{{ node.name }}\n")
+
+    (problem,) = refused(paths, lambda _: {"provisioner.yaml": SITE.replace("demo", "other")})
+
+    assert problem.message.endswith("(node n1)")
+
+
+def test_a_node_that_breaks_what_is_made_of_all_nodes_is_found_by_another_one(tmp_path: Path) -> None:
+    template = "{% for each in nodes if each.name != node.name %}{{ each.tags.colour }}{% endfor %}\n"
+
+    (problem,) = refused(tagged(tmp_path, template), appending("  n9:\n"))
+
+    assert problem.message.endswith("(node n1)")
+
+
+def test_on_a_large_site_what_is_made_of_all_nodes_is_left_to_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakage, "WHOLE", 0)
+    paths = tagged(tmp_path, "{{ (nodes | selectattr('name', 'eq', 'n1') | first).tags.colour }}\n")
+
+    assert drafted(paths, replacing("colour: red", "color: red")).files
+
+
+def test_of_many_changed_nodes_those_that_differ_are_tried_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakage, "MOST", 2)
+    paths = tagged(tmp_path)
+
+    (problem,) = refused(paths, replacing('"n[1-3]": {groups: [tagged], tags: {colour: red}}', MANY))
+
+    assert problem.message.endswith("(node n9)")

@@ -14,13 +14,17 @@ from provisioner.operations.filechanges import LONGEST, FileChanges, is_secret
 from provisioner.operations.side import Side
 from provisioner.operations.standins import StandIns
 from provisioner.overlay.context import Surroundings
+from provisioner.overlay.includes import Includes, SiteFiles
 from provisioner.overlay.library import Library
+from provisioner.overlay.manifest import MANIFEST
 from provisioner.overlay.memo import RenderMemo
 from provisioner.overlay.rendered import OverlayKind
-from provisioner.overlay.source import Files
+from provisioner.overlay.source import Files, WrittenFiles
+from provisioner.registry.collect import FileKind, SourceFile
 from provisioner.render.environment import Renderer
 from tests.support import resolved
 from tests.support.anysite import SOURCES, snapshots, written
+from tests.support.imagefacts import image
 
 RENDERER = Renderer()
 # A pair for every source, which fight for one path, and one that opens files where it likes.
@@ -124,3 +128,83 @@ def test_keys_and_files_for_their_owner_alone_are_secret_and_public_ones_are_not
     assert not is_secret(Entry("root/.ssh/authorized_keys", Kind.FILE, b"ssh-ed25519", mode=0o600))
     assert not is_secret(Entry("etc/motd", Kind.FILE, b"x"))
     assert not is_secret(Entry("root/.ssh", Kind.DIRECTORY, mode=0o700))
+
+
+DECLARED = """\
+files: {etc/a: {selinux: etc_t, capabilities: cap_net_raw=ep}}
+remove: [etc/old]
+services: {a.service: [etc/a]}
+"""
+
+
+def declaring(declared: str, *, text: str = "{{ cluster }}") -> Files:
+    files = written(a=text).files
+    return WrittenFiles({**files, "overlays/a/overlay.yaml": SourceFile(FileKind.FILE, 0o644, declared.encode())})
+
+
+def declared_lines(before: str, after: str) -> list[str]:
+    node = resolved.node(system_overlays=("a",))
+    sides = [side(declaring(declared), resolved.snapshot(node)) for declared in (before, after)]
+    found = FileChanges(sides[0], sides[1]).of(OverlayKind.SYSTEM, node, node)
+    assert [change.path for change in found] in ([MANIFEST], [])
+    return [line for change in found for line in change.lines]
+
+
+def test_what_an_overlay_declares_otherwise_is_told_in_words() -> None:
+    words = [
+        "removes etc/old of the image",
+        "labels etc/a system_u:object_r:etc_t:s0",
+        "gives etc/a the capabilities cap_net_raw=ep",
+        "reloads a.service when etc/a changes",
+    ]
+
+    assert declared_lines("", DECLARED) == [f"+{line}" for line in words]
+    assert declared_lines(DECLARED, "") == [f"-{line}" for line in words]
+    assert declared_lines(DECLARED, DECLARED.replace("etc_t", "usr_t")) == [
+        "-labels etc/a system_u:object_r:etc_t:s0",
+        "+labels etc/a system_u:object_r:usr_t:s0",
+    ]
+    assert declared_lines(DECLARED, f"description: words\n{DECLARED}") == []
+
+
+def test_a_label_goes_with_a_file_that_a_template_opens_no_more() -> None:
+    declared = "files: {etc/demo: {selinux: etc_t}}\n"
+    node = resolved.node(system_overlays=("a",))
+    texts = ("{{ file('etc/' ~ cluster) }}x", "{{ file('etc/' ~ node.name) }}x")
+    sides = [side(declaring(declared, text=text), resolved.snapshot(node)) for text in texts]
+
+    found = {
+        change.path: change.lines for change in FileChanges(sides[0], sides[1]).of(OverlayKind.SYSTEM, node, node)
+    }
+
+    assert found[MANIFEST] == ("-labels etc/demo system_u:object_r:etc_t:s0",)
+    assert found.keys() == {MANIFEST, "etc/demo", "etc/n001"}
+
+
+def test_another_image_brings_other_files() -> None:
+    files = WrittenFiles(
+        {
+            **written(one="{{ image.os.ID }}", two="{{ cluster }}").files,
+            "overlays/a/overlay.yaml": SourceFile(
+                FileKind.FILE, 0o644, b"choose: {one: NetworkManager, two: wicked}\n"
+            ),
+        }
+    )
+    images = {"old": image({"NetworkManager": True}), "new": image({"wicked": True}, number=2)}
+    node = resolved.node(system_overlays=("a",), image="old")
+    moved = node.model_copy(update={"image": "new"})
+    around = [
+        Surroundings(
+            resolved.snapshot(each),
+            StandIns(),
+            includes=Includes(SiteFiles(files), lambda name: images[name or ""]),
+        )
+        for each in (node, moved)
+    ]
+    sides = [Side(files, Catalogue(), each, Library(files, RenderMemo(RENDERER)), RENDERER) for each in around]
+
+    found = {
+        change.path: change.lines for change in FileChanges(sides[0], sides[1]).of(OverlayKind.SYSTEM, node, moved)
+    }
+
+    assert found == {"etc/one": ("-file 0644",), "etc/two": ("+file 0644", "+demo")}

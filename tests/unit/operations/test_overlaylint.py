@@ -94,3 +94,43 @@ def test_an_overlay_or_image_that_does_not_exist_is_named(paths: Paths) -> None:
         found(paths, "nothing")
     with pytest.raises(NotFoundError, match="no image nothing"):
         found(paths, image="nothing")
+
+
+CHOOSES = {
+    "overlays/motd/overlay.yaml": "choose: {one: NetworkManager, two: systemd-networkd}\n",
+    "overlays/one/rootfs/usr/bin/bash": "one",
+    "overlays/two/rootfs/etc/shells": "two",
+}
+
+
+def chooses(paths: Paths) -> None:
+    for name, text in CHOOSES.items():
+        (paths.site / name).parent.mkdir(parents=True, exist_ok=True)
+        (paths.site / name).write_text(text)
+    (paths.site / "overlays/motd/rootfs/usr/bin/bash").unlink()
+
+
+def replaced(findings: list[Finding]) -> set[str]:
+    return {each.misfit.path for each in findings if each.misfit.overlay == "motd"}
+
+
+def test_what_the_image_chooses_is_what_is_compared_with_it(paths: Paths, tmp_path: Path) -> None:
+    chooses(paths)
+    network_manager = {"usr/sbin/NetworkManager": "#!", "usr/lib/systemd/systemd-networkd": "#!"}
+    root = tree(tmp_path / "other", network_manager)
+    (root / "usr/lib/systemd/systemd-networkd").unlink()
+    other = stored(paths, root)
+
+    assert other.name == "debian-12@2"
+    assert replaced(found(paths, image="debian-12@1")) == set()
+    assert replaced(found(paths, image="debian-12@2")) == {"usr/bin/bash"}
+
+
+def test_an_image_that_no_choice_suits_is_told_before_a_node_boots(paths: Paths, tmp_path: Path) -> None:
+    chooses(paths)
+    (paths.site / "overlays/motd/overlay.yaml").write_text("choose: {one: NetworkManager, two: wicked}\n")
+
+    with pytest.raises(
+        ConfigError, match=r"debian-12@1 has none of NetworkManager, wicked \(3 nodes: n\[001-003\]"
+    ):
+        found(paths)

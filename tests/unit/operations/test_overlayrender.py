@@ -13,6 +13,9 @@ from provisioner.operations.overlayrender import list_rendered, render_file
 from provisioner.registry.collect import collect
 from provisioner.registry.compiler import obtain
 from provisioner.registry.revision import keep
+from provisioner.trust.hostkey import host_key
+from provisioner.trust.importedkeys import ImportedKeys
+from provisioner.trust.sitekey import KEY_BYTES, SiteKey
 from tests.support.site import SITE, write_site
 
 NODES = """\
@@ -100,3 +103,13 @@ def test_a_revision_or_node_that_is_not_there_is_named(paths: Paths) -> None:
         diff_since(paths, "n001", "abcdef")
     with pytest.raises(NotFoundError, match="there is no node n009"):
         diff_nodes(paths, "n001", "n009")
+
+
+def test_host_keys_that_were_taken_over_are_what_a_node_gets(paths: Paths) -> None:
+    (paths.site / "overlays/motd/rootfs/etc/host.pub.j2").write_text("{{ ssh.host_public_key }}")
+    SiteKey.load_or_create(paths.keys)
+    key = host_key(SiteKey(b"o" * KEY_BYTES), "n001")
+    ImportedKeys(paths.keys).keep("n001", {"ed25519": key})
+
+    assert render_file(paths, "n001", "etc/host.pub") == key.public.encode()
+    assert render_file(paths, "n002", "etc/host.pub") != key.public.encode()

@@ -13,7 +13,9 @@ from provisioner.model.catalogue import Catalogue
 from provisioner.operations.firmware import Asker
 from provisioner.operations.rehearsal import Step
 from provisioner.operations.simulate import Outcome, Simulation, simulate
-from provisioner.trust.sitekey import SiteKey
+from provisioner.trust.hostkey import host_key
+from provisioner.trust.importedkeys import ImportedKeys
+from provisioner.trust.sitekey import KEY_BYTES, SiteKey
 from tests.support.bootable import GROUPS, NODES, SITE, bootable, write
 
 SCRIPT = "#!ipxe\nkernel {{ url }}/t/{{ token }}/kernel {{ kernel_line | ipxe }}\n"
@@ -234,6 +236,15 @@ def test_without_a_site_key_no_digest_of_an_overlay_is_told_and_no_key_is_made(p
 
     assert "sha256" not in before
     assert "sha256" in only(rehearsed(paths, "n1")).steps[-2].detail
+
+
+def test_the_digest_of_an_overlay_is_that_with_the_host_keys_that_were_taken_over(paths: Paths) -> None:
+    SiteKey.load_or_create(paths.keys)
+    before = only(rehearsed(paths, "n1")).steps[-2].detail
+
+    ImportedKeys(paths.keys).keep("n1", {"ed25519": host_key(SiteKey(b"o" * KEY_BYTES), "n1")})
+
+    assert only(rehearsed(paths, "n1")).steps[-2].detail != before
 
 
 def test_a_simulation_is_plain_data_for_programs(paths: Paths) -> None:

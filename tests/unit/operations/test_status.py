@@ -10,7 +10,7 @@ import pytest
 from provisioner.errors import ConfigError
 from provisioner.events.history import Report
 from provisioner.model.boot import BootRecord, TokenStage
-from provisioner.operations.status import NodeStatus, node_status, site_status
+from provisioner.operations.status import NodeStatus, Now, node_status, site_status
 from tests.support import resolved
 from tests.support.site import SITE, write_site
 
@@ -27,7 +27,7 @@ def status(
     revision: str = resolved.REVISION,
     generation: int = 1,
 ) -> NodeStatus:
-    return node_status(resolved.node(), revision, resolved.catalogue(1, generation), boot, report)
+    return node_status(resolved.node(), Now(revision, resolved.catalogue(1, generation)), boot, report)
 
 
 def test_a_node_that_runs_what_it_is_assigned_is_not_outdated() -> None:
@@ -66,7 +66,7 @@ def test_a_report_of_an_earlier_boot_is_not_shown_as_what_the_node_says_now() ->
 def test_a_node_whose_image_does_not_exist_is_assigned_nothing() -> None:
     node = resolved.node(image="rocky-9")
 
-    assert node_status(node, resolved.REVISION, resolved.catalogue(), None, None).assigned is None
+    assert node_status(node, Now(resolved.REVISION, resolved.catalogue()), None, None).assigned is None
 
 
 def test_a_failure_shows_its_reason() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from provisioner.image.store import catalogue
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
 from provisioner.operations import strict, trial
-from provisioner.operations.strict import check_strictly, kept_problems
+from provisioner.operations.check import check, compile_site
+from provisioner.operations.strict import Answer, SupersededError, check_strictly, kept_answer, render_problems
 from provisioner.operations.trial import Trial
 from provisioner.overlay.context import Context
 from provisioner.overlay.library import Library, Piece
+from provisioner.registry.collect import collect
+from tests.support.daemon import add_generation
 from tests.support.site import SITE, write_site
 
 NODES = """\
@@ -170,8 +174,10 @@ def test_what_was_wrong_is_kept_by_revision(tmp_path: Path) -> None:
     found = problems(paths)
     revision = strict._places(paths)[0].stem.removeprefix("renders-")
 
-    assert kept_problems(paths, revision) == found
-    assert kept_problems(paths, "0" * 64) is None
+    kept = kept_answer(paths, revision)
+    assert kept is not None
+    assert (kept.problems, kept.is_whole, len(kept.failed)) == (found, True, 4)
+    assert kept_answer(paths, "0" * 64) is None
 
 
 def test_a_damaged_answer_is_none(tmp_path: Path) -> None:
@@ -191,3 +197,88 @@ def test_a_site_without_a_state_folder_is_looked_at_all_the_same(tmp_path: Path)
 
     with pytest.raises(ConfigError, match="nothing"):
         check_strictly(write_site(tmp_path, files), Catalogue())
+
+
+def test_nodes_that_failed_are_tried_again_and_sound_ones_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = site(tmp_path, "{% if node.name == 'n002' %}{{ node.tags.colour }}{% endif %}{{ node.name }}\n")
+    assert [each.message.rpartition(" (")[2] for each in problems(paths)] == ["node n002)"]
+    (paths.site / "nodes.d/z.yaml").write_text("nodes: {n002: {tags: {colour: blue}}}\n")
+
+    assert rendered(paths, monkeypatch) == ["n001", "n002"]
+
+
+def test_a_revision_that_nothing_rendered_depends_on_has_an_answer_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = site(tmp_path, "{{ node.name }}\n")
+    rendered(paths, monkeypatch)
+    (paths.site / "nodes.d/n.yaml").write_text(f"# A comment.\n{NODES}")
+
+    assert rendered(paths, monkeypatch) == []
+    assert kept_answer(paths, check(paths, Catalogue()).revision) is not None
+
+
+def test_one_node_of_each_kind_is_tried_first_and_what_it_shows_is_kept_at_once(tmp_path: Path) -> None:
+    paths = site(tmp_path, "{{ nothing }}")
+    checked, files = check(paths, Catalogue()), collect(paths)
+    seen: list[Answer | None] = []
+
+    def is_wanted() -> bool:
+        seen.append(kept_answer(paths, checked.revision))
+        return True
+
+    render_problems(paths, files, checked.published, Catalogue(), is_wanted=is_wanted)
+
+    first, second = (answer for answer in seen[:2])
+    assert first is None
+    assert second is not None
+    assert (len(second.problems), second.is_whole) == (1, False)
+
+
+def test_what_is_not_whole_is_no_answer_for_the_next_one_who_asks(tmp_path: Path) -> None:
+    paths = site(tmp_path, "{{ nothing }}")
+    found = problems(paths)
+    revision = check(paths, Catalogue()).revision
+    answer = kept_answer(paths, revision)
+    assert answer is not None
+    strict._keep(paths, revision, replace(answer, problems=(), is_whole=False))
+
+    assert problems(paths) == found
+
+
+def test_a_look_ends_between_two_nodes_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
+    paths = site(tmp_path, "{{ node.name }}\n")
+    checked, files = check(paths, Catalogue()), collect(paths)
+
+    with pytest.raises(SupersededError):
+        render_problems(paths, files, checked.published, Catalogue(), is_wanted=lambda: False)
+
+    assert kept_answer(paths, checked.revision) is None
+
+
+def test_the_answer_of_what_is_served_stays_however_many_others_are_kept(tmp_path: Path) -> None:
+    paths = site(tmp_path, "0")
+    served = compile_site(paths, Catalogue()).revision
+    for number in range(8):
+        (paths.site / "overlays/motd/rootfs/etc/motd.j2").write_text(f"{{{{ node.name }}}} {number}\n")
+        assert problems(paths) == ()
+        if number == 0:
+            served = compile_site(paths, Catalogue()).revision
+
+    assert kept_answer(paths, served) is not None
+    assert len(strict._places(paths)) == 5
+
+
+def test_another_generation_of_their_image_has_nodes_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = site(tmp_path, "{{ node.name }}\n")
+    (paths.site / "nodes.d/z.yaml").write_text("nodes: {'n[002-003]': {image: demo}}\n")
+    add_generation(paths)
+    rendered(paths, monkeypatch)
+    add_generation(paths, root=b"another root")
+
+    # n001 and n002 are the first ones of their kinds.
+    assert rendered(paths, monkeypatch) == ["n001", "n002", "n003"]

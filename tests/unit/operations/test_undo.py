@@ -105,12 +105,12 @@ def test_what_is_as_before_already_is_no_conflict(paths: Paths) -> None:
 
 def test_what_prov_does_not_write_it_does_not_take_back(paths: Paths) -> None:
     change(paths, {RACK: N1})
-    overlay = paths.site / "overlays/mine/rootfs/x"
-    overlay.parent.mkdir(parents=True)
-    overlay.write_text("x")
+    template = paths.site / "templates/mine.ipxe.j2"
+    template.parent.mkdir(parents=True)
+    template.write_text("x")
     change(paths, {RACK: N2})
 
-    with pytest.raises(ConflictError, match="overlays/mine/rootfs/x, which prov does not write"):
+    with pytest.raises(ConflictError, match=r"templates/mine\.ipxe\.j2, which prov does not write"):
         undone(paths, 2)
 
 
