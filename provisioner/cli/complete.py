@@ -65,6 +65,13 @@ def images(paths: Paths, incomplete: str) -> Iterable[str]:
 
 
 @_silent
+def switches(paths: Paths, incomplete: str) -> Iterable[str]:
+    """Names of switches."""
+    names = sorted(file.stem for file in paths.switch_files.glob("*.yaml"))
+    return (name for name in names if name.startswith(incomplete))
+
+
+@_silent
 def overlays(paths: Paths, incomplete: str) -> Iterable[str]:
     """Names of overlays, the site's and the shipped ones."""
     known = {*_folders(paths.site / "overlays"), *_folders(paths.data / "overlays")}

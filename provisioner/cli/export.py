@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -60,6 +60,7 @@ def hosts(paths: Paths, nodeset: str | None, where: tuple[str, ...], output: Pat
 @_selection
 @click.option("--list", is_flag=True, expose_value=False, help="The whole inventory, as is printed anyway.")
 @click.option("--host", metavar="NAME", help="The variables of one host.")
+@click.option("--reveal", is_flag=True, help="With passwords, also those that secret:NAME names. Root only.")
 @click.pass_obj
 def ansible(
     paths: Paths,
@@ -67,20 +68,23 @@ def ansible(
     where: tuple[str, ...],
     output: Path | None,
     host: str | None,
+    *,
+    reveal: bool,
 ) -> None:
     """An inventory for Ansible, in the form of an inventory script.
 
     Two lines make a script of it: `#!/bin/sh` and `exec prov export ansible "$@"`.
     """
     if host is None:
-        _export(paths, "ansible", (nodeset, where), output)
+        _export(paths, "ansible", (nodeset, where), output, reveal=reveal)
         return
     from provisioner.exchange.ansible import export_ansible_host
     from provisioner.exchange.export import inventory_of
     from provisioner.registry.compiler import current
 
     with current(paths) as published:
-        click.echo(export_ansible_host(inventory_of(published, [host]), host).text, nl=False)
+        inventory = inventory_of(published, [host], secrets=_secrets(paths) if reveal else None)
+        click.echo(export_ansible_host(inventory, host).text, nl=False)
 
 
 @command.command("slurm")
@@ -150,7 +154,14 @@ def powerman(paths: Paths, nodeset: str | None, where: tuple[str, ...], output: 
     _export(paths, "powerman", (nodeset, where), output)
 
 
-def _export(paths: Paths, kind: str, selection: tuple[str | None, tuple[str, ...]], output: Path | None) -> None:
+def _export(
+    paths: Paths,
+    kind: str,
+    selection: tuple[str | None, tuple[str, ...]],
+    output: Path | None,
+    *,
+    reveal: bool = False,
+) -> None:
     from provisioner.exchange.export import EXPORTERS, inventory_of
     from provisioner.operations.select import select
     from provisioner.registry.compiler import current
@@ -158,10 +169,16 @@ def _export(paths: Paths, kind: str, selection: tuple[str | None, tuple[str, ...
     nodeset, where = selection
     with current(paths) as published:
         names = None if nodeset is None and not where else select(published, nodeset, where)
-        exported = EXPORTERS[kind](inventory_of(published, names))
+        exported = EXPORTERS[kind](inventory_of(published, names, secrets=_secrets(paths) if reveal else None))
     for sentence in exported.left_out:
         say(f"left out: {sentence}", err=True)
-    write_output(output or STANDARD, exported.text.encode())
+    write_output(output or STANDARD, exported.text.encode(), private=reveal)
+
+
+def _secrets(paths: Paths) -> Any:
+    from provisioner.trust.secrets import SecretFolder
+
+    return SecretFolder.of(paths.site)
 
 
 def _upcall(paths: Paths, group: str | None, node: str | None, *, every: bool) -> str:

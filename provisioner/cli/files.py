@@ -25,8 +25,10 @@ def texts_of(files: Iterable[IO[bytes]]) -> list[tuple[str, str]]:
     return [(name, text_of(name, file.read())) for name, file in named]
 
 
-def write_output(target: Path, content: bytes) -> None:
+def write_output(target: Path, content: bytes, *, private: bool = False) -> None:
     """Write what a command made: a file whole or not at all, anything else (`-`, a pipe, a device) as it comes.
+
+    A file that is `private` is for its owner alone.
 
     A symbolic link is followed. Raises NotFoundError where the folder is not there, and OSError.
     """
@@ -38,14 +40,14 @@ def write_output(target: Path, content: bytes) -> None:
         with target.open("wb") as stream:
             stream.write(content)
         return
-    _replace(Path(os.path.realpath(target)), content)
+    _replace(Path(os.path.realpath(target)), content, private=private)
 
 
-def _replace(file: Path, content: bytes) -> None:
+def _replace(file: Path, content: bytes, *, private: bool) -> None:
     from provisioner.errors import NotFoundError
     from provisioner.host.files import write_atomically
 
     if not file.parent.is_dir():
         raise NotFoundError(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
     mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o644
-    write_atomically(file, content, mode=mode)
+    write_atomically(file, content, mode=0o600 if private else mode)

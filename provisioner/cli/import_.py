@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from provisioner.cli import complete
 from provisioner.cli.confirm import Consent, carry_out, change_options
-from provisioner.cli.output import say
+from provisioner.cli.output import format_option, say, write_rows
 from provisioner.config.paths import Paths
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -56,6 +57,34 @@ def warewulf(
     _say(imported.report, len(imported.groups), len(imported.nodes))
     demand_images(imported, catalogue(paths))
     carry_out(paths, lambda view: merged_into(view, imported), consent)
+
+
+@command.command("hostkeys")
+@click.argument("nodeset", shell_complete=complete.nodeset)
+@click.option("--ssh", "shell", metavar="COMMAND", help="How to run a shell there: 'ssh -i KEY root@{node}'.")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Take them from DIR/NODE/ssh_host_*_key instead.",
+)
+@format_option
+@click.pass_obj
+def hostkeys(paths: Paths, *, nodeset: str, shell: str | None, folder: Path | None, style: str) -> None:
+    """Take over the SSH host keys of running nodes, so that they keep them with another image (root)."""
+    from provisioner.errors import ProvisionerError
+    from provisioner.operations.hostkeys import SSH, from_folder, over_ssh, take
+    from provisioner.operations.select import select
+    from provisioner.registry.compiler import current
+
+    with current(paths) as published:
+        names = select(published, nodeset)
+    taken = take(paths, names, from_folder(folder) if folder else over_ssh(shell or SSH))
+    rows = [{"node": each.node, "keys": ", ".join(each.kinds), "reason": each.reason} for each in taken]
+    write_rows(rows, style, ("node", "keys", "reason"))
+    if missing := [each.node for each in taken if each.reason]:
+        raise ProvisionerError(f"{len(missing)} of {len(taken)} nodes gave no keys", hint="the table tells why")
 
 
 def _write(files: Mapping[str, str], folder: Path) -> None:

@@ -33,6 +33,8 @@ COMMANDS = {
     "export": ("export", "Write node lists for other programs."),
     "image": ("image", "Build, import, list and show images."),
     "overlay": ("overlay", "List, show, change and render overlays."),
+    "secret": ("secret", "Set, list and delete secrets."),
+    "switch": ("switch", "Take nodes from one image to another, and back."),
     "serve": ("serve", "Run the daemon."),
     "status": ("status", "Show what every node does and runs."),
     "boot": ("boot", "Show how nodes booted, step by step."),

@@ -46,7 +46,14 @@ def list_(paths: Paths, style: str) -> None:
     from provisioner.operations.overlays import overlays
 
     rows: list[dict[str, Writable]] = [
-        {"name": each.name, "origin": each.origin, "files": len(each.files), "description": each.description}
+        {
+            "name": each.name,
+            "origin": each.origin,
+            "files": len(each.files),
+            "uses": list(each.uses),
+            "choose": dict(each.choose),
+            "description": each.description,
+        }
         for each in overlays(paths)
     ]
     output.write_rows(rows, style, _COLUMNS)
@@ -73,12 +80,14 @@ def show(paths: Paths, overlay: str, path: str | None, style: str) -> None:
         "description": found.description,
         "origin": found.origin,
         "uses": list(found.uses),
+        "choose": dict(found.choose),
     }
     if style != "table":
         files: dict[str, Writable] = {"files": list(found.files), "own": list(found.own), "links": found.links}
         output.write_data({**record, **files}, style)
         return
-    output.write_record({key: value for key, value in record.items() if key != "uses" or value}, style)
+    shown = {key: value for key, value in record.items() if value or key not in {"uses", "choose"}}
+    output.write_record(shown, style)
     for name in found.files:
         output.say(
             output.printable(f"  {name}{' (site)' if found.origin == 'both' and name in found.own else ''}")
@@ -97,9 +106,12 @@ def show(paths: Paths, overlay: str, path: str | None, style: str) -> None:
     help="Write the files to this new or empty folder; of a node set, to a folder for each node in it.",
 )
 @click.option("--private", is_flag=True, help="With PATH: show a file that is for its owner alone.")
+@click.option("--reveal", is_flag=True, help="With secrets in their places, and not words for them. Root only.")
 @output.format_option
 @click.pass_obj
-def render(paths: Paths, nodes: str, path: str | None, folder: Path | None, *, private: bool, style: str) -> None:
+def render(
+    paths: Paths, nodes: str, path: str | None, folder: Path | None, *, private: bool, reveal: bool, style: str
+) -> None:
     """List what the overlays of a node make as they are written now, print one file, or write all to a folder.
 
     A folder then holds SSH host keys: keep it to yourself.
@@ -109,12 +121,13 @@ def render(paths: Paths, nodes: str, path: str | None, folder: Path | None, *, p
     if path is not None and folder is not None:
         raise click.UsageError("PATH prints one file, and --output writes all: give one of the two")
     if path is not None:
-        _print(render_file(paths, nodes, path, private=private))
+        _print(render_file(paths, nodes, path, private=private, reveal=reveal))
     elif folder is None:
-        rows = [{**_row(each.entry), "overlay": each.overlay} for each in list_rendered(paths, nodes)]
+        made = list_rendered(paths, nodes, reveal=reveal)
+        rows = [{**_row(each.entry), "overlay": each.overlay} for each in made]
         output.write_rows(rows, style, _ENTRIES)
     else:
-        written = render_overlays(paths, nodes, folder)
+        written = render_overlays(paths, nodes, folder, reveal=reveal)
         of_one = [_row(entry) for entries in written.values() for entry in entries]
         each_node = [{"node": name, **_row(entry)} for name, entries in written.items() for entry in entries]
         several = nodes not in written

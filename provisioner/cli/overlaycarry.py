@@ -25,8 +25,8 @@ from provisioner.registry.collect import collect
 _COLOURS = {"-": "red", "+": "green"}
 
 
-def carry(drafted: OverlayDraft, consent: Consent) -> None:
-    """Show what a draft does, ask, and write it.
+def carry(drafted: OverlayDraft, consent: Consent, *, undoes: int | None = None) -> None:
+    """Show what a draft does, ask, write it, and say how to undo it.
 
     Raises what `commit` raises, and at the end what kept git from committing. Ends the command with status 2 after
     `--plan`, and 1 when the answer is no.
@@ -42,9 +42,8 @@ def carry(drafted: OverlayDraft, consent: Consent) -> None:
         # Without files to write nobody comes here.
         click.get_current_context().exit(CHANGES)
     demand_consent(_question(drafted), consent)
-    _tell(
-        drafted, commit(drafted, command=command_line(), message=consent.message, git=consent.git), consent.style
-    )
+    applied = commit(drafted, command=command_line(), message=consent.message, undoes=undoes, git=consent.git)
+    _tell(drafted, applied, consent.style)
 
 
 def edit_file(paths: Paths, overlay: str, path: str, consent: Consent) -> None:
@@ -93,5 +92,5 @@ def _tell(drafted: OverlayDraft, applied: Applied, style: str) -> None:
     lines = [
         f"{'wrote' if drafted.contents.get(file) is not None else 'deleted'} {file}" for file in applied.files
     ]
-    way_back = f"recorded as change {applied.number}: prov history show {applied.number}"
+    way_back = f"undo with: prov undo {applied.number}"
     tell(applied, style, lines=lines, way_back=way_back, differences=list(drafted.differences()))

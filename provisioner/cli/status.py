@@ -12,8 +12,9 @@ from provisioner.cli import output
 from provisioner.config.emit import Writable
 from provisioner.config.paths import Paths
 from provisioner.operations.status import NodeStatus, SiteStatus, site_status
+from provisioner.operations.strict import Answer
 
-_COLUMNS = ("node", "state", "for", "running", "newer", "address", "note")
+_COLUMNS = ("node", "state", "for", "running", "newer", "overlays", "address", "note")
 
 
 @click.command("status")
@@ -40,10 +41,24 @@ def _table(status: SiteStatus) -> None:
         if problems:
             click.echo(f"{len(problems)} mistakes in what is written; the last good revision stays served:")
             output.say("\n".join(problems))
+    _say_unrenderable(status.rendering)
     rows = [_row(node) for node in status.nodes]
     output.write_rows(rows, "table", _COLUMNS)
     for line in _alarm_lines(status)[:8]:
         output.say(output.printable(line))
+
+
+def _say_unrenderable(rendering: Answer | None) -> None:
+    if rendering and rendering.problems:
+        more = "" if rendering.is_whole else " (more nodes are being tried)"
+        click.echo(f"overlays cannot be rendered; nodes cannot boot with them, or keep what they have{more}:")
+        output.say("\n".join(map(str, rendering.problems)))
+
+
+def _rendering(rendering: Answer | None) -> dict[str, Writable] | None:
+    if rendering is None:
+        return None
+    return {"problems": [str(each) for each in rendering.problems], "is_whole": rendering.is_whole}
 
 
 def _alarm_lines(status: SiteStatus) -> list[str]:
@@ -63,6 +78,7 @@ def _row(node: NodeStatus) -> dict[str, Writable]:
         "for": _age(node.changed) if node.changed else None,
         "running": f"{node.running} {node.revision[:8]}" if node.running and node.revision else None,
         "newer": node.outdated,
+        "overlays": f"{node.overlays} {_age(node.overlays_since)}" if node.overlays_since else node.overlays,
         "address": node.address,
         "note": node.reason,
     }
@@ -76,6 +92,7 @@ def _record(status: SiteStatus) -> dict[str, Writable]:
         "daemon_fault": status.daemon_fault,
         "nodes": [asdict(node) for node in status.nodes],
         "alarms": alarms,
+        "rendering": _rendering(status.rendering),
     }
 
 

@@ -23,11 +23,18 @@ def command(paths: Paths, number: int | None, consent: Consent) -> None:
 
     What was changed later stays, when it was on other lines. Undo an undo by its ID to bring the change back.
     """
-    from provisioner.operations.undo import to_undo, undo
+    from provisioner.cli.overlaycarry import carry
+    from provisioner.image.store import catalogue
+    from provisioner.operations.overlaychange import draft
+    from provisioner.operations.undo import is_of_overlays, to_undo, undo, undo_overlays
 
     change = to_undo(paths, number)
     what = change.command or change.message
     if consent.style == "table":
         say(printable(f"change {change.id} by {change.who}: {what}"))
     message = consent.message or f"undoes change {change.id}: {what}"
-    carry_out(paths, undo(paths, change), replace(consent, message=message), undoes=change.id)
+    agreed = replace(consent, message=message)
+    if is_of_overlays(change):
+        carry(draft(paths, catalogue(paths), undo_overlays(paths, change)), agreed, undoes=change.id)
+    else:
+        carry_out(paths, undo(paths, change), agreed, undoes=change.id)

@@ -14,6 +14,8 @@ from provisioner.cli.main import main
 from provisioner.config.paths import Paths
 from provisioner.errors import UnavailableError
 from provisioner.operations import live
+from provisioner.operations.secrets import set_secret
+from provisioner.trust.secrets import SecretFolder
 from tests.support.changes import change
 from tests.support.site import SITE, write_site
 
@@ -112,3 +114,29 @@ def test_a_site_file_that_one_may_not_read_is_not_to_be_replaced(
     assert told.startswith("prov: nodes.d/n.yaml:0:0: cannot be read: Permission denied")
     assert "run prov as root" in told
     assert "replace" not in told
+
+
+def test_a_check_without_rights_to_secrets_finds_everything_else(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site / "overlays/app/rootfs/etc").mkdir(parents=True)
+    (site / "overlays/app/rootfs/etc/app.j2").write_text("{{ secrets.app }}\n{{ node.nothing }}\n")
+    (site / "nodes.d/o.yaml").write_text("nodes: {n1: {overlays: {system: [app]}}}\n")
+    set_secret(Paths.below(site), "app", b"tiger")
+
+    told = refusal(site, capsys, "check")
+
+    assert "app.j2:2:1: 'ResolvedNode object' has no attribute 'nothing'" in told.replace(
+        "provisioner.model.resolved.", ""
+    )
+    assert "Permission denied" not in told
+
+
+def test_a_secret_that_one_may_not_read_says_how_a_service_gets_it(site: Path) -> None:
+    set_secret(Paths.below(site), "app", b"tiger")
+    folder = SecretFolder.of(site, {})
+
+    with nobody(), pytest.raises(UnavailableError, match="may not be read by this user") as caught:
+        folder.content("app")
+
+    assert "LoadCredential=provisioner.secret.app:" in (caught.value.hint or "")

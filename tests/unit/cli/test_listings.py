@@ -15,7 +15,7 @@ from provisioner.cli.main import prov
 from provisioner.registry.compiler import current
 from tests.support.site import SITE, write_site
 
-LISTINGS = (("node", "list"), ("group", "list"), ("overlay", "list"))
+LISTINGS = (("node", "list"), ("group", "list"), ("overlay", "list"), ("secret", "list"), ("switch", "list"))
 # Generations and boots have an image or a number, and no name.
 NAMELESS = {("image", "list"), ("boot", "list")}
 SHOWN = (("node", "show", "n1"), ("group", "show", "g"))
@@ -30,6 +30,7 @@ def root(tmp_path: Path) -> Path:
         "groups.d/g.yaml": "groups: {g: {tags: {a: b}}}\n",
         "nodes.d/n.yaml": "nodes: {n1: {groups: [g]}}\n",
     }
+    files["switches.d/s.yaml"] = "to: rocky-9@1\nnodes: n1\nstate: running\n"
     with current(write_site(tmp_path, files)):
         return tmp_path
 

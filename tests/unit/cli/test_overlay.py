@@ -59,6 +59,19 @@ def test_the_list_tells_where_files_come_from(paths: Paths) -> None:
     assert (rows["motd"]["origin"], rows["hosts"]["origin"]) == ("both", "shipped")
 
 
+def test_the_list_tells_what_an_overlay_brings_along(paths: Paths) -> None:
+    (paths.site / "overlays/motd/overlay.yaml").write_text("uses: [hosts]\nchoose: {hostname: NetworkManager}\n")
+
+    rows = {row["name"]: row for row in json.loads(prov(paths, "list", "--format", "json").stdout)}
+    shown = prov(paths, "show", "motd").stdout
+
+    assert (rows["motd"]["uses"], rows["motd"]["choose"]) == (["hosts"], {"hostname": "NetworkManager"})
+    assert (rows["hosts"]["uses"], rows["hosts"]["choose"]) == ([], {})
+    assert "hosts" in shown
+    assert "NetworkManager" in shown
+    assert "choose" not in prov(paths, "show", "hosts").stdout
+
+
 def test_a_file_is_printed_as_it_is_written(paths: Paths) -> None:
     assert prov(paths, "show", "motd", "etc/words").stdout == "{{ node.name }}\n"
     assert prov(paths, "show", "motd", "overlay.yaml").stdout.startswith("description: ")
@@ -96,7 +109,7 @@ def test_a_change_is_shown_written_and_recorded(paths: Paths) -> None:
     assert '+files: {etc/words: {mode: "0600"}}' in result.stdout.splitlines()
     assert result.stdout.splitlines()[-2:] == [
         "wrote overlays/motd/overlay.yaml",
-        "recorded as change 1: prov history show 1",
+        "undo with: prov undo 1",
     ]
 
 
