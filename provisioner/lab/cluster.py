@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Self
 
 from provisioner.errors import ConflictError, NotFoundError
 from provisioner.lab.daemon import DaemonCommand, LabDaemon
-from provisioner.lab.machine import Accelerator, DirectBoot, MachineFirmware, VirtualMachine
+from provisioner.lab.machine import Accelerator, Cable, DirectBoot, MachineFirmware, VirtualMachine
 from provisioner.lab.namespace import Command, Namespace
 from provisioner.lab.network import BRIDGE, LabNetwork, tap_commands
 from provisioner.lab.vm import RunningMachine
@@ -78,12 +79,19 @@ class Lab:
         firmware: MachineFirmware = MachineFirmware.BIOS,
         memory: int = 1536,
         direct: DirectBoot | None = None,
+        cables: Sequence[Cable] = (),
     ) -> RunningMachine:
-        """Switch a machine on; `memory` in MiB. ConflictError when it is on already."""
+        """Switch a machine on; `memory` in MiB. ConflictError when it is on already.
+
+        `cables` are its NICs beside the one in the lab's network.
+        """
         found = self.machines.get(name)
         if found is not None and found.running:
             raise ConflictError(f"{name} is on already", hint=f"prov lab off {name}")
-        machine = VirtualMachine(name, mac, self._tap(name), firmware=firmware, memory=memory, direct=direct)
+        tap = self._tap(name)
+        machine = VirtualMachine(
+            name, mac, tap, firmware=firmware, memory=memory, direct=direct, cables=tuple(cables)
+        )
         folder = self.folder / name
         running = RunningMachine.start(self.namespace, machine, folder, accelerator=self._accelerator)
         self.machines[name] = running

@@ -53,6 +53,27 @@ class DirectBoot:
 
 
 @dataclass(frozen=True, slots=True)
+class Cable:
+    """A further NIC, and the NIC of another machine at its other end; frames pass as they are, LACP's too.
+
+    Each end is a UDP port on the lab's loopback: `port` is this end's, `other` the far end's. Frames to a machine
+    that is off are lost, so either machine may start first, and again.
+    """
+
+    mac: MacAddress
+    port: int
+    other: int
+
+    def options(self, number: int) -> list[str]:
+        """The NIC as QEMU wants it; it says how fast it is, because LACP bundles no ports of unknown speed."""
+        name = f"net{number}"
+        return [
+            *("-netdev", f"socket,id={name},udp=127.0.0.1:{self.other},localaddr=127.0.0.1:{self.port}"),
+            *("-device", f"virtio-net-pci,netdev={name},mac={self.mac},speed=10000,duplex=full,romfile="),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualMachine:
     """One node of a lab; `memory` in MiB. Its tap device must exist before it starts."""
 
@@ -62,6 +83,7 @@ class VirtualMachine:
     firmware: MachineFirmware = MachineFirmware.BIOS
     memory: int = 1536
     direct: DirectBoot | None = None
+    cables: tuple[Cable, ...] = ()
 
     def __post_init__(self) -> None:
         # QEMU reads commas and equals signs in the name as options of its own.
@@ -101,6 +123,7 @@ class VirtualMachine:
         return [
             *("-netdev", f"tap,id=net0,ifname={self.tap},script=no,downscript=no"),
             *("-device", card + rom),
+            *(word for number, cable in enumerate(self.cables, 1) for word in cable.options(number)),
         ]
 
     def _firmware(self) -> list[str]:

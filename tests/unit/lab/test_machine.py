@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.lab.machine import Accelerator, DirectBoot, MachineFirmware, VirtualMachine
+from provisioner.lab.machine import Accelerator, Cable, DirectBoot, MachineFirmware, VirtualMachine
 from provisioner.model.address import MacAddress
 from tests.support.golden import Golden
 
 MAC = MacAddress("52:54:00:00:00:01")
+CABLES = (
+    Cable(MacAddress("52:54:00:00:00:02"), 20001, 20101),
+    Cable(MacAddress("52:54:00:00:00:03"), 20002, 20102),
+)
 DIRECT = DirectBoot(Path("/boot/vmlinuz"), Path("/tmp/initrd"), "console=ttyS0 quiet")
 
 
@@ -18,8 +22,9 @@ DIRECT = DirectBoot(Path("/boot/vmlinuz"), Path("/tmp/initrd"), "console=ttyS0 q
         ("bios", VirtualMachine("n001", MAC)),
         ("uefi", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.UEFI)),
         ("direct", VirtualMachine("n001", MAC, memory=512, direct=DIRECT)),
+        ("cabled", VirtualMachine("n001", MAC, cables=CABLES)),
     ],
-    ids=["bios", "uefi", "direct"],
+    ids=["bios", "uefi", "direct", "cabled"],
 )
 def test_the_command_of_a_machine(name: str, machine: VirtualMachine, golden: Golden) -> None:
     golden(f"lab/{name}.txt", "\n".join(machine.command()) + "\n")
