@@ -31,7 +31,7 @@ $(TEST_STAMP): $(STAMP) packaging/test-packages.txt packaging/debian-unpacked.tx
 	@touch $@
 
 .PHONY: demo
-demo: setup ## Boot two virtual nodes in a scratch site, and show every step (root)
+demo: setup-tests ## Boot virtual nodes in a scratch site, and take two from CentOS to Rocky and back (root)
 	@packaging/demo.sh
 
 .PHONY: test

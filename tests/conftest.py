@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.golden import Golden
 from tests.support.guard import Guard
@@ -25,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "root: fails unless the tests run as root; every end-to-end test does")
     config.addinivalue_line("markers", "needs(*programs): fails when one of these programs is not installed")
+    # A busy machine must fail no test, and an example that is kept must not look like a test that touches files.
+    settings.register_profile("project", deadline=None, database=None)
+    settings.load_profile("project")
     guard = config.stash[_GUARD] = Guard()
     guard.install()
 

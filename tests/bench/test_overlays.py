@@ -13,8 +13,10 @@ from provisioner.config.paths import Paths
 from provisioner.image.store import catalogue
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations.bootplan import BootPlan, boot_plan
+from provisioner.operations.breakage import Images, Side, broken_by
 from provisioner.operations.change import Texts, draft
 from provisioner.operations.simulate import simulate
+from provisioner.operations.strict import render_problems
 from provisioner.overlay.context import Identity, Surroundings
 from provisioner.overlay.library import Library
 from provisioner.overlay.memo import RenderMemo
@@ -69,6 +71,48 @@ def test_what_a_plan_and_a_rehearsal_of_all_nodes_cost(tmp_path: Path) -> None:
     for label, *edit in EDITS:
         _row(label, [_plan(paths, *edit) for paths in sites])
     _row("simulate, all nodes", [_seconds(_simulation(paths)) for paths in sites])
+
+
+def test_what_it_costs_to_know_beforehand_what_cannot_be_rendered(tmp_path: Path) -> None:
+    print("\nTrying all nodes beforehand, as the daemon does after each edit, processor seconds:")
+    print(f"  {'':<26}" + "".join(f"{count:>10}" for count in SITES))
+    sites = [make_site(tmp_path / str(count), count, image="demo") for count in SITES]
+    for paths in sites:
+        add_generation(paths)
+        paths.snapshots.mkdir(parents=True)
+    _row("nothing is known", [_seconds(_look(paths)) for paths in sites])
+    _row("nothing changed", [_seconds(_look(paths)) for paths in sites])
+    _row("a command changes a node", [_seconds(_tried_by_command(paths)) for paths in sites])
+    for paths in sites:
+        file = paths.node_files / "rack001.yaml"
+        file.write_text(file.read_text().replace("rack: r001", "rack: other"))
+    _row("a rack was edited", [_seconds(_look(paths)) for paths in sites])
+
+
+def _look(paths: Paths) -> Callable[[], Any]:
+    files, published, images = collect(paths), current(paths), catalogue(paths)
+
+    def run() -> None:
+        assert render_problems(paths, files, published, images) == ()
+
+    return run
+
+
+def _tried_by_command(paths: Paths) -> Callable[[], Any]:
+    """What a command does more because it tries the nodes that it changes; modules are imported already."""
+
+    def edited(view: SiteView) -> Texts:
+        file = "nodes.d/rack001.yaml"
+        return {file: (view.text(file) or "").replace("n00001: {", "n00001: {tags: {shelf: s1}, ", 1)}
+
+    drafted = draft(paths, catalogue(paths), edited)
+    before = Side(drafted.before, drafted.view.collected)
+    after = Side(drafted.after.published, drafted.view.collected)
+
+    def run() -> None:
+        assert broken_by(Images(paths, drafted.catalogue), before, after, drafted.after.changed, {}) == ()
+
+    return run
 
 
 def _site(root: Path, count: int) -> tuple[Snapshot, WrittenFiles]:

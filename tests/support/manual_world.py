@@ -10,6 +10,7 @@ same everywhere, and touches nothing of the machine. The words of a page's `run:
 | `site` | a site as `prov init --cluster demo --network 10.0.0.0/16 --server 10.0.0.1` makes it |
 | `image` | `store` and `site` |
 | `nodes` | `image`, with the group and the four nodes that the README makes |
+| `switch` | a site, images `centos-7@1` and `rocky-9@1` that do not boot, and `rack1` with `n[001-004]` |
 | `daemon` | `image`, and `prov serve` with the server's address on a bridge |
 | `layout` | `/srv/rocky`, an OCI image layout with the tag `9` |
 | `lab` | for virtual machines: the page is an end-to-end test |
@@ -22,9 +23,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.support.oci import Layout, Tar, bootable_layer
 from tests.support.realsite import CHECKOUT, image_store, prov
@@ -32,16 +34,44 @@ from tests.support.terminal import Terminal
 
 SITE = Path("/tmp/site")
 WORDS = frozenset(
-    {"none", "store", "site", "image", "nodes", "daemon", "layout", "lab", "debian", "online", "checkout"}
+    {
+        "none",
+        "store",
+        "site",
+        "image",
+        "nodes",
+        "switch",
+        "daemon",
+        "layout",
+        "lab",
+        "debian",
+        "online",
+        "checkout",
+    }
 )
 SLOW = frozenset({"lab", "online"})
 """Words that make a page an end-to-end test."""
 
-_IMPLIED = {"nodes": {"image"}, "daemon": {"image"}, "image": {"store", "site"}}
+_IMPLIED = {"nodes": {"image"}, "switch": {"site"}, "daemon": {"image"}, "image": {"store", "site"}}
 _NAMESPACE = (
     *("unshare", "--mount", "--propagation", "slave", "--pid", "--mount-proc"),
     *("--fork", "--kill-child=KILL"),
 )
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_DISTRIBUTIONS = {
+    "centos-7": (
+        "3.10.0-1160.el7.x86_64",
+        'ID=centos\nID_LIKE="rhel fedora"\nVERSION_ID="7"\nPRETTY_NAME="CentOS Linux 7 (Core)"\n',
+        "root:x:0:0:root:/root:/bin/bash\nmunge:x:998:998::/:/sbin/nologin\nntp:x:38:38::/:/sbin/nologin\n",
+        "etc/sysconfig/network-scripts/network-functions",
+    ),
+    "rocky-9": (
+        "5.14.0-570.12.1.el9_6.x86_64",
+        'ID=rocky\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.6"\nPRETTY_NAME="Rocky Linux 9.6 (Blue Onyx)"\n',
+        "root:x:0:0:root:/root:/bin/bash\nmunge:x:990:990::/:/sbin/nologin\n",
+        "usr/sbin/NetworkManager",
+    ),
+}
 _FILES = {
     "groups.d/compute.yaml": """\
 groups:
@@ -52,6 +82,17 @@ nodes:
   n[001-004]: {groups: [compute], interfaces: {eth0: {ip: 10.0.1.1+}}}
   n001: {interfaces: {eth0: {mac: "52:54:00:00:00:01"}}}
   n002: {interfaces: {eth0: {mac: "52:54:00:00:00:02"}}}
+""",
+}
+_RACK = {
+    "groups.d/rack1.yaml": "groups:\n  rack1: {image: centos-7, kernel: {args: [console=ttyS0]}}\n",
+    "nodes.d/nodes.yaml": """\
+nodes:
+  n[001-004]: {groups: [rack1], interfaces: {eth0: {ip: 10.0.1.1+}}}
+  n001: {interfaces: {eth0: {mac: "52:54:00:00:00:01"}}}
+  n002: {interfaces: {eth0: {mac: "52:54:00:00:00:02"}}}
+  n003: {interfaces: {eth0: {mac: "52:54:00:00:00:03"}}}
+  n004: {interfaces: {eth0: {mac: "52:54:00:00:00:04"}}}
 """,
 }
 _INIT = "prov init --cluster demo --network 10.0.0.0/16 --server 10.0.0.1"
@@ -86,6 +127,16 @@ class Stores:
                 source, "6.1.0-1-cloud-amd64", 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
             )
             prov(site, "image", "import", f"oci:{source}", "debian-12")
+        return site / "var"
+
+    def two(self) -> Path:
+        """The same with `centos-7@1` and `rocky-9@1`, which differ in the way that the distributions do."""
+        site = self._folder / "two"
+        if not site.exists():
+            for name, (kernel, release, passwd, network) in _DISTRIBUTIONS.items():
+                source = self._folder / f"layout-{name}"
+                _write_layout(source, kernel, release, {"etc/passwd": passwd, network: "#!/bin/sh\n"})
+                prov(site, "image", "import", f"oci:{source}", name)
         return site / "var"
 
     def real(self) -> Path:
@@ -127,10 +178,10 @@ def _lay_out(words: frozenset[str], folder: Path, stores: Stores) -> Path:
     site.mkdir(parents=True)
     place.chmod(0o1777)
     (folder / "srv").mkdir()
-    if words & {"store", "debian"}:
+    if words & {"store", "debian", "switch"}:
         # Trees are only needed to build.
         left_out = shutil.ignore_patterns("trees", "manifests", "tmp", "logs")
-        store = stores.real() if "debian" in words else stores.small()
+        store = stores.real() if "debian" in words else stores.two() if "switch" in words else stores.small()
         shutil.copytree(store / "images", site / "var" / "images", ignore=left_out)
     if "layout" in words:
         release = 'ID=rocky\nPRETTY_NAME="Rocky Linux 9.6 (Blue Onyx)"\n'
@@ -148,9 +199,8 @@ def _preparations(words: frozenset[str], place: Path) -> Iterator[str]:
     yield f"cd {CHECKOUT if 'checkout' in words else '/tmp'}"
     if "site" in words:
         yield _INIT
-    if "nodes" in words:
-        for name, text in _FILES.items():
-            yield f"cat > {SITE}/{name} <<'EOF'\n{text}EOF"
+    for name, text in {**(_FILES if "nodes" in words else {}), **(_RACK if "switch" in words else {})}.items():
+        yield f"cat > {SITE}/{name} <<'EOF'\n{text}EOF"
     if "daemon" in words:
         yield _BRIDGE
         yield _SERVE
@@ -164,7 +214,14 @@ def _environment() -> dict[str, str]:
     return {**kept, **own, "TZ": "UTC"}
 
 
-def _write_layout(folder: Path, kernel: str, os_release: str) -> None:
+def _write_layout(folder: Path, kernel: str, os_release: str, more: Mapping[str, str] = _NOTHING) -> None:
     made = Layout(folder)
-    layers = [bootable_layer(kernel), Tar().add("etc/os-release", data=os_release.encode()).done()]
+    own = Tar().add("etc/os-release", data=os_release.encode())
+    for path, text in more.items():
+        own.add(path, data=text.encode(), mode=0o755)
+    # Overlays look for what sets the network up.
+    own.add("usr/lib/systemd", "directory").add(
+        "usr/lib/systemd/systemd-networkd", data=b"#!/bin/sh\n", mode=0o755
+    )
+    layers = [bootable_layer(kernel), own.done()]
     made.name(made.image(layers), "9")

@@ -96,6 +96,10 @@ class Layout:
         (self.folder / "blobs" / "sha256" / digest).write_bytes(content)
         return {"digest": f"sha256:{digest}", "size": len(content)}
 
+    def read(self, digest: str) -> bytes:
+        """The content of a blob."""
+        return (self.folder / "blobs" / digest.replace(":", "/")).read_bytes()
+
     def document(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """Store a JSON document and return its descriptor."""
         return {"mediaType": kind, **self.blob(json.dumps(content).encode())}

@@ -86,7 +86,14 @@ class RealSite:
             images, site.paths.images, ignore=shutil.ignore_patterns("trees", "manifests", "tmp", "logs")
         )
         # An emulated processor pays dearly for the kernel's mitigations.
-        arguments = ("--kernel-arg", "console=ttyS0,115200", "--kernel-arg", "mitigations=off")
+        arguments = (
+            "--kernel-arg",
+            "console=ttyS0,115200",
+            "--kernel-arg",
+            "mitigations=off",
+            "--kernel-arg",
+            "no_timer_check",
+        )
         prov(root, "group", "add", "compute", "--yes", "--image", "debian-12", *arguments)
         prov(
             root,

@@ -49,14 +49,18 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """User and system time of the program, its processes, and those of them that have ended and are known."""
-        total = 0.0
+        return sum(self.cpu_by_process().values())
+
+    def cpu_by_process(self) -> dict[int, float]:
+        """The same for each process by its id; its own first."""
+        seconds = {}
         for process in (self._process, *self._process.children(recursive=True)):
             try:
                 times = process.cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            total += times.user + times.system + times.children_user + times.children_system
-        return float(total)
+            seconds[process.pid] = times.user + times.system + times.children_user + times.children_system
+        return seconds
 
     def memory(self) -> dict[int, int]:
         """Bytes of memory that each of its processes has for itself, by process id; its own first."""

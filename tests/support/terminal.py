@@ -24,6 +24,8 @@ from typing import Self
 _ROWS, _COLUMNS = 50, 300
 _MARK = re.compile(rb"\x1e(\d+)\x1e")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\(B")
+# A program that shows progress clears the line in the end.
+_CLEARED = re.compile(r"[^\n]*\r\x1b\[K")
 _QUESTION = re.compile(rb"\[(?:y/N|Y/n)\]:? ?$")
 _INTERRUPT = b"\x03"
 # The trap keeps the shell alive when Ctrl-C ends what it runs; a program gets the usual handler back.
@@ -128,4 +130,5 @@ class Terminal:
 
 
 def _plain(came: bytes) -> str:
-    return _COLOUR.sub("", came.decode(errors="replace")).replace("\r", "")
+    seen = _CLEARED.sub("", came.decode(errors="replace"))
+    return _COLOUR.sub("", seen).replace("\r", "")
