@@ -99,7 +99,7 @@ class Identity:
             self._public_keys.clear()
         known = self._public_keys.get(name)
         if known is None:
-            kept = self._imported.of(name).get("ed25519") if self._imported else None
+            kept = self._imported.of(name, ["ed25519"]).get("ed25519") if self._imported else None
             known = self._public_keys[name] = (kept or host_key(self._key, name)).public
         return known
 

@@ -1,12 +1,14 @@
 """SSH host keys that nodes had before: kept for each node, and stronger than the derived ones.
 
-Below `keys/hosts/NODE/`, for root only, as OpenSSH names them: `ssh_host_rsa_key` and so on.
+Below `keys/hosts/NODE/`, for root only, as OpenSSH names them: `ssh_host_rsa_key` and so on. The public halves lie
+beside them, because to load an RSA key and make sure of it takes a tenth of a second.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -31,6 +33,11 @@ LARGEST = 16 << 10
 _ARMOR = re.compile(rb"-----BEGIN ([A-Z ]+)-----\r?\n([A-Za-z0-9+/=]+\r?\n)+-----END \1-----")
 _FILE = re.compile(rf"ssh_host_(?P<kind>{'|'.join(KINDS)})_key")
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,254}")
+_PUBLIC = {
+    "ed25519": re.compile(r"ssh-ed25519 [A-Za-z0-9+/]+=*"),
+    "ecdsa": re.compile(r"ecdsa-sha2-nistp[0-9]{3} [A-Za-z0-9+/]+=*"),
+    "rsa": re.compile(r"ssh-rsa [A-Za-z0-9+/]+=*"),
+}
 _TYPES = {"ed25519": Ed25519PrivateKey, "ecdsa": EllipticCurvePrivateKey, "rsa": RSAPrivateKey}
 
 
@@ -48,13 +55,13 @@ class ImportedKeys:
         except FileNotFoundError:
             return 0
 
-    def of(self, node: str) -> dict[str, HostKey]:
+    def of(self, node: str, kinds: Iterable[str] = KINDS) -> dict[str, HostKey]:
         """The keys of a node by their kind (ed25519, ecdsa, rsa). Raises ProvisionerError for a damaged one."""
         folder = self._folder / node
         if not _NODE.fullmatch(node) or not folder.is_dir():
             return {}
-        files = {kind: folder / f"ssh_host_{kind}_key" for kind in KINDS}
-        return {kind: parse(kind, file.read_bytes(), str(file)) for kind, file in files.items() if file.exists()}
+        files = {kind: folder / f"ssh_host_{kind}_key" for kind in kinds}
+        return {kind: _kept(kind, file) for kind, file in files.items() if file.exists()}
 
     def keep(self, node: str, keys: Mapping[str, HostKey]) -> None:
         """Keep the keys of a node, in the place of those that it has here."""
@@ -65,9 +72,28 @@ class ImportedKeys:
             each.mkdir(exist_ok=True)
             each.chmod(0o700)
         for kind, key in keys.items():
-            write_atomically(folder / f"ssh_host_{kind}_key", key.private.encode() + b"\n", mode=0o600)
+            file = folder / f"ssh_host_{kind}_key"
+            # Never one of these with the other half of an older key, wherever this ends.
+            _beside(file).unlink(missing_ok=True)
+            write_atomically(file, key.private.encode() + b"\n", mode=0o600)
+            write_atomically(_beside(file), key.public.encode() + b"\n", mode=0o600)
         # Its time tells that something changed.
         self._folder.touch()
+
+
+def _kept(kind: str, file: Path) -> HostKey:
+    content = file.read_bytes().strip()
+    public = ""
+    with suppress(FileNotFoundError, UnicodeDecodeError):
+        # What sshd-keygen wrote ends with a comment.
+        public = " ".join(_beside(file).read_text().split()[:2])
+    if _ARMOR.fullmatch(content) and _PUBLIC[kind].fullmatch(public):
+        return HostKey(content.decode(), public)
+    return parse(kind, content, str(file))
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.pub")
 
 
 def kind_of(name: str) -> str | None:

@@ -145,3 +145,35 @@ def test_what_a_node_sends_around_its_key_gets_into_no_file(junk: bytes, is_befo
 
 def test_line_breaks_of_other_systems_are_no_harm() -> None:
     assert parse("rsa", RSA.replace(b"\n", b"\r\n"), "key").public == parse("rsa", RSA, "key").public
+
+
+def test_what_was_made_sure_of_when_it_was_imported_is_taken_as_it_is(tmp_path: Path) -> None:
+    keys = keys_in(tmp_path, rsa=RSA)
+    beside = tmp_path / "keys" / "hosts" / "n001" / "ssh_host_rsa_key.pub"
+    public = parse("rsa", RSA, "key").public
+    assert beside.read_text() == f"{public}\n"
+
+    beside.write_text("ssh-rsa AAAA root@n001\n")
+    assert keys.of("n001")["rsa"].public == "ssh-rsa AAAA"
+
+    for damaged in ("", "ssh-ed25519 AAAA\n", "ssh-rsa AA,AA\n"):
+        beside.write_text(damaged)
+        assert keys.of("n001")["rsa"].public == public
+
+
+def test_a_key_that_comes_in_place_of_another_has_its_own_public_half(tmp_path: Path) -> None:
+    keys = keys_in(tmp_path, ecdsa=ECDSA)
+    other = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+
+    keys.keep("n001", {"ecdsa": parse("ecdsa", other, "key")})
+
+    assert keys.of("n001")["ecdsa"] == parse("ecdsa", other, "key")
+
+
+def test_what_was_put_there_by_hand_is_looked_at_as_what_a_node_sends(tmp_path: Path) -> None:
+    keys = keys_in(tmp_path, ed25519=ED25519)
+    file = tmp_path / "keys" / "hosts" / "n001" / "ssh_host_ed25519_key"
+    file.write_bytes(b"\0file etc/x\0\n" + ED25519)
+
+    with pytest.raises(ProvisionerError, match="holds more than a private key"):
+        keys.of("n001")
