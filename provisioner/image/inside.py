@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
 from pathlib import Path, PurePosixPath
 
 from provisioner.errors import IntegrityError
-
-_MOST_LINKS = 40
+from provisioner.model.linkpath import MOST_LINKS, followed
 
 
 def resolve(root: Path, path: str) -> Path:
@@ -20,24 +18,10 @@ def resolve(root: Path, path: str) -> Path:
 
     Raises IntegrityError for links that lead in a circle.
     """
-    pending = deque(path.split("/"))
-    here: list[str] = []
-    links = 0
-    while pending:
-        part = pending.popleft()
-        if part == "..":
-            here = here[:-1]
-        elif part not in ("", "."):
-            target = _link_target(root.joinpath(*here, part))
-            if target is None:
-                here.append(part)
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                raise IntegrityError(f"{path} in the image leads through more than {_MOST_LINKS} links")
-            here = [] if target.startswith("/") else here
-            pending.extendleft(reversed(target.split("/")))
-    return root.joinpath(*here)
+    steps = followed(path, lambda found: _link_target(root.joinpath(*found)))
+    if steps is None:
+        raise IntegrityError(f"{path} in the image leads through more than {MOST_LINKS} links")
+    return root.joinpath(*steps)
 
 
 def locate(root: Path, path: str) -> Path:

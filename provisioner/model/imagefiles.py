@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-_MOST_LINKS = 40
+from provisioner.model.linkpath import followed
 
 
 class Kind(StrEnum):
@@ -55,24 +54,12 @@ class ImageFiles(Mapping[str, ImageFile]):
 
         None for links that lead in a circle.
         """
-        pending = deque(path.split("/"))
-        here: list[str] = []
-        links = 0
-        while pending:
-            part = pending.popleft()
-            if part == "..":
-                here = here[:-1]
-            elif part not in ("", "."):
-                entry = self._entries.get("/" + "/".join((*here, part)))
-                if entry is None or entry.kind is not Kind.LINK:
-                    here.append(part)
-                    continue
-                links += 1
-                if links > _MOST_LINKS:
-                    return None
-                here = [] if entry.target.startswith("/") else here
-                pending.extendleft(reversed(entry.target.split("/")))
-        return "/" + "/".join(here)
+        steps = followed(path, self._target)
+        return None if steps is None else "/" + "/".join(steps)
+
+    def _target(self, steps: Sequence[str]) -> str | None:
+        entry = self._entries.get("/" + "/".join(steps))
+        return entry.target if entry is not None and entry.kind is Kind.LINK else None
 
     def place(self, path: str) -> str | None:
         """Where an entry with a path lies: links in its parents are followed, the entry itself is not."""
