@@ -47,7 +47,7 @@ new_site() {
     .venv/bin/python -m tests.support.elshaped "$SITE/var"
     show group add rack1 --yes --image centos-7-compute --kernel-arg console=ttyS0,115200 \
         --kernel-arg mitigations=off
-    show node add 'n[003-004]' --yes --group rack1 --ip 10.77.1.3+
+    show node add 'n[003-004]' --yes --group rack1 --ip 10.77.1.1+
     show node set n003 --yes --mac 52:54:00:77:00:03
     show node set n004 --yes --mac 52:54:00:77:00:04
     show check

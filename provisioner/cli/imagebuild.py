@@ -8,6 +8,7 @@ import click
 
 from provisioner.cli import complete
 from provisioner.cli.output import format_option
+from provisioner.cli.packing import packing_options
 from provisioner.config.paths import Paths
 
 
@@ -23,7 +24,7 @@ from provisioner.config.paths import Paths
 @click.option(
     "--key", metavar="FILE", help="The key that packages of these repositories are signed with, or its URL."
 )
-@click.option("--kernel", "release", metavar="RELEASE", help="The kernel to boot, or how its release starts.")
+@packing_options
 @format_option
 @click.pass_obj
 def command(paths: Paths, /, *, recipe: str, repositories: tuple[str, ...], style: str, **options: Any) -> None:

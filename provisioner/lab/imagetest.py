@@ -108,7 +108,7 @@ def _copy(paths: Paths, generation: Generation, node: ResolvedNode, wanted: Want
         copied.state.mkdir()
         copied.images.symlink_to(paths.images)
         _copy_one(paths.state / "loaders", copied.state / "loaders")
-        _write(root / _LAST, f"nodes:\n{entry(node.name, _changes(node, wanted))}")
+        _write(root / _LAST, f"nodes:\n{entry(node.name, _changes(node, wanted), indent='  ')}")
         switch = Switch.model_validate(
             {"to": generation.name, "nodes": node.name, "images": {generation.name: node.name}}
         )

@@ -62,14 +62,14 @@ def build_image(
     image: str | None = None,
     start: str | None = None,
     places: Places | None = None,
-    release: str | None = None,
+    packing: Packing | None = None,
     say: Say = lambda _: None,
 ) -> Made:
     """Build the recipe with a name into the next generation of `image` (the recipe's name when None).
 
-    `start` is an image of the store to build on, in place of the recipe's base. `release` is that of the kernel to
-    boot, or how it starts. Raises NotFoundError for a recipe, base, repository or kernel that is not there,
-    ConfigError for mistakes in the recipe, and CommandError with the end of the log when a program fails.
+    `start` is an image of the store to build on, in place of the recipe's base. `packing` goes before what the
+    recipe says of kernel and drivers. Raises NotFoundError for a recipe, base, repository or kernel that is not
+    there, ConfigError for mistakes in the recipe, and CommandError with the end of the log when a program fails.
     """
     image = store.check_name(image or name)
     resolved = recipe.resolve(paths, name)
@@ -78,7 +78,7 @@ def build_image(
     tree = store.tree_path(paths, generation.tree) if generation is not None else None
     log = paths.images / "logs" / f"{image}.log"
     job = _Job(resolved, generation, tree, places or Places(), log, say)
-    packing = Packing(release=release or resolved.recipe.kernel or "", drivers=resolved.recipe.drivers)
+    wanted = _packing(resolved.recipe, packing or Packing())
 
     def obtain(folder: Path) -> Obtained:
         epoch, warnings = _fill(job, folder)
@@ -87,7 +87,13 @@ def build_image(
         origin = Origin(kind="recipe", reference=name, digest=resolved.digest)
         return Obtained(origin, epoch, warnings, parent=generation.name if generation else None)
 
-    return served(paths, build(paths, image, obtain, say=say, packing=packing))
+    return served(paths, build(paths, image, obtain, say=say, packing=wanted))
+
+
+def _packing(chosen: recipe.Recipe, asked: Packing) -> Packing:
+    """What was asked for, with what the recipe adds."""
+    drivers = tuple(dict.fromkeys((*chosen.drivers, *asked.drivers)))
+    return asked.model_copy(update={"release": asked.release or chosen.kernel or "", "drivers": drivers})
 
 
 def _fill(job: _Job, tree: Path) -> tuple[int, tuple[str, ...]]:

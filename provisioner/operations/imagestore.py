@@ -108,9 +108,14 @@ def rename(paths: Paths, name: str, new: str) -> Changed:
     generations = _generations(known, name)
     demand_unused(paths, known, generations.values())
     with scratch.only_one(paths, name), scratch.only_one(paths, new), scratch.pointing(paths):
+        _make_way(paths, new, name)
         _demand_free(paths, new)
         folder = ImageFolder.of(paths, name)
+        last = folder.next_number() - 1
         folder.path.rename(folder.path.with_name(new))
+        # What stays of the former name remembers its numbers: events of old boots and workers know them.
+        folder.prepare()
+        folder.note("renamed", last, detail=f"to {new}")
         sync_directory(folder.path.parent)
         ImageFolder.of(paths, new).note("renamed", detail=f"from {name}")
     return Changed(store.catalogue(paths).generations[new][max(generations)], live.serve_changes(paths))
@@ -175,6 +180,19 @@ def _generations(known: Catalogue, name: str) -> dict[int, Generation]:
     if not found:
         raise NotFoundError(f"there is no image {name}", hint="prov image list")
     return dict(found)
+
+
+def _make_way(paths: Paths, new: str, name: str) -> None:
+    """An image may have its former name back: its own records remember the numbers."""
+    folder = ImageFolder.of(paths, new)
+    history = folder.history()
+    if (
+        not folder.generations()
+        and history
+        and history[-1].what == "renamed"
+        and history[-1].detail == f"to {name}"
+    ):
+        scratch.remove(folder.path)
 
 
 def _demand_free(paths: Paths, name: str) -> None:

@@ -44,6 +44,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
 
 def damage(site: RealSite) -> None:
     """A second generation whose root image cannot be unpacked; the bare name goes on to mean the first one."""
+    store.prepare(site.paths)
     good = store.find(site.paths, "debian-12")
     bad = good.model_copy(update={"root": artifact(site.paths, b"no root image " * 5000)})
     store.publish(site.paths, bad)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ class Drive:
 
     def __init__(self, head: HeadNode, *words: str) -> None:
         self._log = head.new_file()
-        command = [sys.executable, "-m", "provisioner", "--root", str(head.paths.site), "switch", *words, "--yes"]
+        # Whoever runs the tests may have told their programs not to listen to Ctrl-C.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "provisioner"]
+        command += ["--root", str(head.paths.site), "switch", *words, "--yes"]
         with self._log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -106,6 +109,8 @@ def gets_degraded(machine: Machine) -> None:
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeadNode]:
     with head_node(tmp_path_factory.mktemp("head")) as head:
+        # A template that never ends costs every change ten seconds, and is looked at elsewhere.
+        head.write("overlays/endless/rootfs/etc/endless.j2", "an end\n")
         head.prov("image", "copy", "demo", "rocky")
         head.daemon.start()
         yield head
@@ -231,6 +236,18 @@ def test_of_two_drives_one_looks_on_and_takes_over_when_the_other_is_killed(rack
 
     assert looking.ends() == 0, looking.text
     assert sorted(rack.restarted) == rack.names
+
+
+def test_ctrl_c_says_how_to_go_on_and_takes_nothing_back(rack: Rack) -> None:
+    drive = rack.start()
+    drive.says("restart ")
+    drive.process.send_signal(signal.SIGINT)
+
+    assert drive.ends() == 1
+    words = f"interrupted: nodes keep what they have; prov switch resume {rack.switch_name} goes on"
+    assert words in drive.text
+    assert rack.switch.state is SwitchState.RUNNING
+    assert f"boots {NEW} at revision" in rack.script(0)
 
 
 def test_nodes_may_be_edited_while_the_switch_goes_on(rack: Rack) -> None:

@@ -155,10 +155,11 @@ def test_a_later_overlay_that_makes_the_same_file_hides_a_change(tmp_path: Path)
 
 
 def test_no_secret_is_shown_and_that_one_changes_is_said(tmp_path: Path) -> None:
-    paths = with_overlay(tmp_path, "password={{ node.bmc.password }}\nrack={{ node.tags.rack }}\n")
-    write(
-        paths, "groups.d/g.yaml", (paths.group_files / "g.yaml").read_text() + f"    bmc: {{password: {SECRET}}}\n"
-    )
+    # Open to all, which it would not be by itself.
+    declared = {"overlays__own__overlay.yaml": "files: {etc/own: {mode: '0644'}}\n"}
+    paths = with_overlay(tmp_path, "password={{ node.bmc.password }}\nrack={{ node.tags.rack }}\n", **declared)
+    groups = (paths.group_files / "g.yaml").read_text().replace("runtime: [own]", "system: [own]")
+    write(paths, "groups.d/g.yaml", f"{groups}    bmc: {{password: {SECRET}}}\n")
 
     found = plan(paths, "groups.d/g.yaml", SECRET, f"{SECRET}-new")
 

@@ -83,6 +83,16 @@ def test_a_renamed_image_keeps_its_generations_tags_and_history(paths: Paths) ->
     assert [each.what for each in ImageFolder.of(paths, "new").history()] == ["made", "made", "tagged", "renamed"]
 
 
+def test_the_former_name_never_gives_a_number_again_and_may_be_taken_back(paths: Paths) -> None:
+    imagestore.rename(paths, "toy", "new")
+
+    assert ImageFolder.of(paths, "toy").next_number() == 3
+    imagestore.rename(paths, "new", "toy")
+
+    assert names(paths) == ["demo@1", "toy@1", "toy@2"]
+    assert (ImageFolder.of(paths, "toy").next_number(), ImageFolder.of(paths, "new").next_number()) == (3, 3)
+
+
 def test_an_image_that_nodes_name_or_run_is_not_renamed(paths: Paths) -> None:
     booted(paths, {"n3": "toy@1"})
 
