@@ -105,11 +105,12 @@ def _outdoes(passage: Passage, change: Assignment) -> bool:
     if not said.appends(change.path, change.value):
         return settled is False if change.value == {} else settled is not None
     items = said.listed(passage.data, change.path)
+    if said.clears(passage.data, change.path):
+        # What is marked as removed before it is forgotten too, and groups that it names may bring the item again.
+        return True
     if change.operator == "-=":
         return any(said.same(item, each) for item in said.items_of(change.value) for each in items)
-    return said.clears(passage.data, change.path) or any(
-        said.opposite(item) in items for item in said.items_of(change.value)
-    )
+    return any(said.opposite(item) in items for item in said.items_of(change.value))
 
 
 def _may_give_way(passage: Passage, change: Assignment, names: frozenset[str]) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -255,3 +256,14 @@ def test_an_exported_node_is_the_same_on_an_empty_site(view: MemoryView, names: 
     after = empty.after(apply_documents(empty, documents, expand))
 
     assert after.nodes() == {name: view.nodes()[name] for name in names}
+
+
+def test_an_item_that_comes_again_behind_a_mark_is_not_said_to_be_gone() -> None:
+    """A later entry starts its list anew, and a group that it names brings the item."""
+    files = {
+        "groups.d/g.yaml": "groups:\n  a: {image: ga}\n  b: {groups: [a]}\n",
+        "nodes.d/n.yaml": "nodes:\n  n1: {}\n  n[1-2]:\n    ~groups:\n    groups: [b]\n",
+    }
+
+    with pytest.raises(ConflictError, match=r"says more about n1 than its own entry"):
+        set_nodes(MemoryView(files), ["n1"], [parse_assignment("groups-=a")])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +18,14 @@ from provisioner.render.limit import limited
 # Doubles a list until there is no memory left, within a second.
 GREEDY = "{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}"
 ENDLESS = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
+
+
+@pytest.fixture(autouse=True)
+def no_garbage() -> Iterator[None]:
+    """In a long run of tests a collection takes longer than these limits, and what is raised in it gets lost."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def test_a_template_that_never_ends_is_an_error_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
