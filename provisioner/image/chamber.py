@@ -205,11 +205,33 @@ def _places(tree: Path) -> Places:
 
 
 def _binds(tree: Path, texts: Sequence[str], *, network: bool) -> tuple[Bind, ...]:
-    wanted = tuple(_bind(tree, text) for text in texts)
-    if not network or not RESOLVER.exists():
-        return wanted
-    target = inside.resolve(tree, str(RESOLVER))
-    return (*wanted, Bind(str(RESOLVER.resolve()), str(target), read_only=True))
+    wanted = [_bind(tree, text) for text in texts]
+    if network and RESOLVER.exists():
+        target = inside.resolve(tree, str(RESOLVER))
+        wanted.append(Bind(str(RESOLVER.resolve()), str(target), read_only=True))
+    return tuple(wanted)
+
+
+def _demand_place(tree: Path, outer: Bind, inner: Bind) -> None:
+    """A bind in another one needs its place there: it would be made on this machine, wherever links lead."""
+    if Path(outer.target) not in Path(inner.target).parents:
+        return
+    place = Path(outer.source, Path(inner.target).relative_to(outer.target))
+    if not place.exists() or place.resolve() != place:
+        seen = f"/{Path(inner.target).relative_to(tree)}"
+        message = f"{seen} lies in another bind, and there is no {place} to show it at"
+        raise ProvisionerError(message, hint=f"make {place}, or bind {inner.source} somewhere else")
+
+
+def check_binds(tree: Path, texts: Sequence[str], *, network: bool) -> None:
+    """Raise what `run_inside` would for binds that a person asks for, before anything that takes its time.
+
+    ProvisionerError too where one lies in another one, at a place that is not there.
+    """
+    wanted = _binds(tree, texts, network=network)
+    for number, each in enumerate(wanted):
+        for outer in wanted[:number]:
+            _demand_place(tree, outer, each)
 
 
 def _bind(tree: Path, text: str) -> Bind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,22 +26,30 @@ def lent(wanted: Sequence[tuple[Path, bool]], *, hidden: Sequence[Path]) -> Iter
     """Make places (true: a folder) that are missing, and take them away afterwards, the traces in times included.
 
     Places below a `hidden` folder are left out: something else is mounted there first. A place that got content
-    meanwhile stays.
+    meanwhile stays, and so does what a link put into its path meanwhile leads to.
     """
     made: list[Path] = []
     times: dict[Path, tuple[int, int]] = {}
+    meant: dict[Path, str] = {}
     try:
         for place, folder in wanted:
             if not any(each in place.parents for each in hidden):
                 _note_times(place, times)
                 made += make(place, folder=folder)
+        meant |= {place: os.path.realpath(place) for place in (*made, *times)}
         yield
     finally:
         for place in reversed(made):
-            _take_away(place)
+            if _is_meant(place, meant):
+                _take_away(place)
         for place, stamps in times.items():
-            if place.is_dir():
+            if place.is_dir() and _is_meant(place, meant):
                 os.utime(place, ns=stamps)
+
+
+def _is_meant(place: Path, meant: Mapping[Path, str]) -> bool:
+    """Whether a path leads where it led: the program may have put a link to this machine's files into it."""
+    return os.path.realpath(place) == meant.get(place, os.path.realpath(place))
 
 
 def _note_times(place: Path, times: dict[Path, tuple[int, int]]) -> None:

@@ -13,7 +13,7 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ConflictError
 from provisioner.image import inside, store, veneer
 from provisioner.image.build import Obtained, build
-from provisioner.image.chamber import look_inside, run_inside
+from provisioner.image.chamber import check_binds, look_inside, run_inside
 from provisioner.image.copies import copy_tree
 from provisioner.image.scratch import using
 from provisioner.image.unpack import require_root
@@ -71,6 +71,7 @@ def exec_image(
     """
     require_root()
     parent = store.find(paths, reference)
+    check_binds(store.find_tree(paths, parent), room.binds, network=room.network)
     chosen = parent.packing.model_copy(update=packing.model_dump(exclude_unset=True) if packing else {})
     changed = chosen != parent.packing
     ended: list[int] = []
@@ -102,6 +103,7 @@ def look(paths: Paths, reference: str, command: Sequence[str], room: Room, *, no
     store.prepare(paths)
     with using(paths), _scratch(paths) as folder:
         tree, mount = store.find_tree(paths, generation), folder / "mount"
+        check_binds(tree, room.binds, network=room.network)
         mount.mkdir()
         layers = [] if node is None else [_overlays(paths, generation, node, tree, folder / "node")]
         return look_inside(

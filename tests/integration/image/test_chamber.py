@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import CommandError, NotFoundError, ProvisionerError
-from provisioner.image.chamber import check_inside, run_inside
+from provisioner.image.chamber import check_binds, check_inside, run_inside
 from tests.support import busybox
 from tests.support.terminal import Terminal
 
@@ -191,6 +191,34 @@ def test_a_bind_never_leads_out_of_the_tree(tree: Path, tmp_path: Path, way: str
     said(tree, "true", binds=(f"{tmp_path}/source:{way.format(tmp=tmp_path)}",))
 
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("below", ["missing", "link/made"])
+def test_a_bind_in_another_one_needs_its_place_on_this_machine(tree: Path, tmp_path: Path, below: str) -> None:
+    outer, elsewhere = tmp_path / "outer", tmp_path / "elsewhere"
+    (outer / "there").mkdir(parents=True)
+    elsewhere.mkdir()
+    (outer / "link").symlink_to(elsewhere)
+    binds = (f"{outer}:/mnt", f"{elsewhere}:/mnt/{below}")
+
+    with pytest.raises(ProvisionerError, match=f"/mnt/{below} lies in another bind"):
+        check_binds(tree, binds, network=False)
+
+    check_binds(tree, (binds[0], f"{outer}:/mnt/there"), network=False)
+
+
+def test_a_link_that_the_program_puts_into_a_path_is_not_followed_afterwards(tree: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "empty").touch()
+    (mine / "folder").mkdir()
+    os.utime(mine, (5, 5))
+    binds = (f"{busybox.tree(tmp_path / 'other')}:/opt/folder", "/etc/passwd:/opt/empty:ro")
+
+    said(tree, f"mv /opt /gone; ln -s {mine} /opt", binds=binds)
+
+    assert sorted(each.name for each in mine.iterdir()) == ["empty", "folder"]
+    assert mine.stat().st_mtime == 5
 
 
 @pytest.mark.parametrize(
