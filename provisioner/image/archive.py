@@ -6,7 +6,7 @@ from pathlib import Path
 
 from provisioner.errors import NotFoundError, ProvisionerError
 from provisioner.host.files import digest_of
-from provisioner.image import architecture, dockerarchive, inside, oci, unpack
+from provisioner.image import architecture, bundle, dockerarchive, inside, oci, unpack
 from provisioner.image.build import Obtained
 from provisioner.image.oci import OciImage
 from provisioner.image.reference import Kind, Reference
@@ -36,7 +36,7 @@ def obtain_image_archive(reference: Reference, tree: Path, terms: Terms) -> Obta
     if (layout / "oci-layout").is_file():
         tag = reference.tag
         tag = tag.rpartition(":")[2] if tag and reference.kind is Kind.DOCKER_ARCHIVE else tag
-        image = oci.open_image(layout, tag, platform=terms.platform)
+        image = oci.open_image(layout, tag, platform=terms.platform, called=f"{reference.kind}:{file}")
     else:
         image = dockerarchive.open_image(layout, reference.tag, platform=terms.platform)
     obtained = _unpacked(reference, image, tree, terms)
@@ -50,6 +50,8 @@ def obtain_tar(reference: Reference, tree: Path, terms: Terms) -> Obtained:
     terms.say(f"unpack {file} ({file.stat().st_size >> 20} MiB)")
     digest = digest_of(file)
     unpacked = unpack.unpack_archive(file, tree, limits=terms.limits, watch=terms.watch)
+    if inside.is_regular(tree / bundle.INDEX) and not (tree / "usr").is_dir():
+        raise ProvisionerError(f"{file} is a bundle of images", hint=f"prov image load {file}")
     if any(inside.is_regular(tree / name) for name in ("oci-layout", "manifest.json")):
         # It does not show in the first bytes of every archive.
         hint = f"prov image import oci-archive:{file} NAME"
@@ -70,5 +72,9 @@ def _file(reference: Reference) -> Path:
     if not reference.path.exists():
         raise NotFoundError(f"{reference.path} does not exist")
     if not reference.path.is_file():
-        raise ProvisionerError(f"{reference.path} is no regular file", hint=f"dir:{reference.path} is a folder")
+        raise ProvisionerError(f"{reference.path} is no regular file", hint=_folder_hint(reference.path))
     return reference.path
+
+
+def _folder_hint(path: Path) -> str | None:
+    return f"dir:{path} is a root file system in a folder, oci:{path} an OCI layout" if path.is_dir() else None

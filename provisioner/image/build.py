@@ -108,9 +108,10 @@ def build(
         warnings = (*obtained.warnings, *warnings, *_acl_warnings(tree.found), *tree.notes)
         update = {**packed, "packing": packing, "warnings": warnings, "inventory": listed}
         candidate = _describe(name, tree, obtained).model_copy(update=update)
+        # Also that of a generation that is here: its tree may be missing, as after a bundle without trees.
+        store.add_tree(paths, tree.found.tree, folder=folder, manifest=tree.listing)
         if current is not None and _same(candidate, current):
             return Outcome(current, is_new=False)
-        store.add_tree(paths, tree.found.tree, folder=folder, manifest=tree.listing)
         return Outcome(store.publish(paths, candidate), is_new=True)
 
 

@@ -23,7 +23,7 @@ from provisioner.config.paths import Paths
 from provisioner.errors import IntegrityError, ProvisionerError
 from provisioner.host.files import digest_of
 from provisioner.image import delta, gc, store, trees
-from provisioner.model.image import Artifact, Generation, Record
+from provisioner.model.image import Artifact, Generation, Record, is_digest
 
 FORMAT = 1
 INDEX = "bundle.json"
@@ -32,6 +32,7 @@ _CHUNK = 1 << 20
 _LARGEST_INDEX = 64 << 20
 # A difference that saves less is not worth the memory that it takes to apply.
 _WORTH = 0.9
+_LATEST = float(1 << 35)
 _ROLES = ("kernel", "stage1", "root", "inventory")
 
 Say = Callable[[str], None]
@@ -154,8 +155,19 @@ def _parsed(content: bytes) -> Index:
     if index.format != FORMAT:
         raise IntegrityError(f"the bundle has the format {index.format}: a later version of prov made it")
     for each in index.generations:
-        store.check_name(each.image)
+        _check(each)
     return index
+
+
+def _check(generation: Generation) -> None:
+    """Refuse a record that would be in everybody's way once it is in a store."""
+    store.check_name(generation.image)
+    digests = [generation.tree, *(each.digest for each in gc.artifacts_of(generation))]
+    if not all(map(is_digest, digests)):
+        raise IntegrityError(f"the record of {generation.name} in the bundle names its parts by no digests")
+    # Not a number fails, too.
+    if not 0 <= generation.created < _LATEST:
+        raise IntegrityError(f"the record of {generation.name} in the bundle has no sane time")
 
 
 def _artifacts(

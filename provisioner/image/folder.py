@@ -98,7 +98,9 @@ class ImageFolder:
         journal.append(self.path / "journal.jsonl", what, number, before=before, detail=detail)
 
     def _records(self) -> list[Path]:
-        return list((self.path / "generations").glob("[0-9]*.json"))
+        # Copies that somebody made beside them, such as 3-old.json, are none.
+        found = (self.path / "generations").glob("[0-9]*.json")
+        return [file for file in found if file.stem.isascii() and file.stem.isdecimal()]
 
 
 def _record(file: Path, name: str) -> Generation | None:

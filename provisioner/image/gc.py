@@ -7,10 +7,12 @@ rendered, or a daemon that has not looked yet, may name it.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,6 +153,11 @@ def _is_old(path: Path, since: float | None = None) -> bool:
 
 
 def _measured(kind: str, path: Path) -> Rubbish:
-    places = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
-    seen = {(status.st_dev, status.st_ino): status.st_blocks * 512 for status in map(Path.lstat, places)}
+    seen: dict[tuple[int, int], int] = {}
+    for folder, folders, files in (("", [], [str(path)]), *(() if path.is_symlink() else os.walk(path))):
+        for name in (*folders, *files):
+            # What a build that runs is working on comes and goes meanwhile.
+            with suppress(FileNotFoundError):
+                status = Path(folder, name).lstat()
+                seen[status.st_dev, status.st_ino] = status.st_blocks * 512
     return Rubbish(kind, path, sum(seen.values()))

@@ -86,7 +86,8 @@ class Applier:
 
     def _count(self, member: tarfile.TarInfo) -> None:
         self.entries += 1
-        self.size += member.size
+        # Archives can say less than nothing.
+        self.size += max(0, member.size)
         self.newest = max(self.newest, int(member.mtime))
         if self.entries > self._limits.entries:
             raise IntegrityError(f"the image has more than {self._limits.entries} entries")

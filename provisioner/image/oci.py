@@ -57,15 +57,21 @@ class OciImage:
 
 
 def open_image(
-    folder: Path, tag: str | None = None, *, platform: str = BOOTABLE, blobs: Path | None = None
+    folder: Path,
+    tag: str | None = None,
+    *,
+    platform: str = BOOTABLE,
+    blobs: Path | None = None,
+    called: str = "",
 ) -> OciImage:
     """The only image of a layout for a platform, or the tagged one, with every blob verified.
 
-    The blobs lie in the layout, or in a folder that several share. Raises NotFoundError when there is none,
+    The blobs lie in the layout, or in a folder that several share; `called` is the source as people type it
+    (`oci:FOLDER` otherwise). Raises NotFoundError when there is none,
     ProvisionerError when the choice is open or the image is of a kind that cannot be unpacked, and IntegrityError
     for blobs that are not what their digest says.
     """
-    layout = _Layout(folder, blobs)
+    layout = _Layout(folder, blobs, called)
     return layout.image(layout.choose(tag, platform))
 
 
@@ -84,8 +90,10 @@ def is_index(kind: object) -> bool:
 class _Layout:
     """A layout directory; all documents in it are untrusted."""
 
-    def __init__(self, folder: Path, blobs: Path | None) -> None:
+    def __init__(self, folder: Path, blobs: Path | None, called: str) -> None:
         self.folder = folder
+        self._called = called or f"oci:{folder}"
+        self._name = self._called.partition(":")[2]
         self._blobs = Blobs(folder, blobs or folder / "blobs")
         self._others: list[str] = []
         if not (folder / "oci-layout").is_file():
@@ -101,11 +109,11 @@ class _Layout:
         if not chosen:
             wanted = f"image {tag}" if tag else "image"
             others = f" (it holds {', '.join(sorted(set(self._others)))})" if self._others else ""
-            message = f"{self.folder} has no {wanted} for {platform}{others}"
+            message = f"{self._name} has no {wanted} for {platform}{others}"
             other = "; --platform chooses another one" if self._others else ""
             raise NotFoundError(message, hint=self._tags_hint(index) + other)
         if len(chosen) > 1:
-            message = f"{self.folder} has {len(chosen)} images for {platform}: say which one"
+            message = f"{self._name} has {len(chosen)} images for {platform}: say which one"
             raise ProvisionerError(message, hint=self._tags_hint(index))
         return next(iter(chosen.values()))
 
@@ -129,7 +137,7 @@ class _Layout:
         kind = str(entry.get("mediaType", ""))
         if kind in _INDEXES:
             if depth == 0:
-                raise IntegrityError(f"{self.folder} nests indexes deeper than {_NESTING}")
+                raise IntegrityError(f"{self._name} nests indexes deeper than {_NESTING}")
             inner = list_at(self._blobs.document(entry), "manifests")
             return [each for item in inner for each in self._manifests(item, platform, depth=depth - 1)]
         found = self._what(entry, kind)
@@ -156,7 +164,9 @@ class _Layout:
         kind = str(descriptor.get("mediaType"))
         compression = _COMPRESSIONS.get(kind)
         if compression is None:
-            raise ProvisionerError(_why_not(kind), hint=f"copy the image with plain layers into {self.folder}")
+            raise ProvisionerError(
+                _why_not(kind), hint="skopeo copy, or the tool that built it, writes it with plain layers"
+            )
         if not is_digest(str(diff_id)):
             raise IntegrityError(f"{diff_id!r} is no digest of a layer")
         blob = self._blobs.verified(descriptor)
@@ -164,7 +174,7 @@ class _Layout:
 
     def _tags_hint(self, index: Json) -> str:
         tags = sorted(filter(None, (_annotation(entry, _TAG) for entry in list_at(index, "manifests"))))
-        return f"prov image import oci:{self.folder}:TAG NAME; tags: {', '.join(tags) or 'none'}"
+        return f"prov image import {self._called}:TAG NAME; tags: {', '.join(tags) or 'none'}"
 
 
 def _platform(fields: object) -> str:

@@ -57,10 +57,14 @@ class Machine(NamedTuple):
 
     def command(self, script: str, config: Path | None) -> list[str]:
         """The ssh that runs a script of sh on it."""
+        return ["ssh", "-T", *self.ssh(config, f"exec sh -c {shlex.quote(script)}")[1:]]
+
+    def ssh(self, config: Path | None, remote: str) -> list[str]:
+        """The ssh that has a shell over there run a line."""
         options = ["-F", str(config)] if config else []
         options += ["-p", self.port] if self.port else []
         options += ["-l", self.user] if self.user else []
-        return ["ssh", "-T", *options, "--", self.host, f"exec sh -c {shlex.quote(script)}"]
+        return ["ssh", *options, "--", self.host, remote]
 
 
 def obtain(reference: Reference, tree: Path, terms: Terms) -> Obtained:
@@ -74,11 +78,14 @@ def obtain(reference: Reference, tree: Path, terms: Terms) -> Obtained:
     done = stream.copy(machine.command(_script(machine.path, terms.store), terms.ssh_config), tree, terms)
     said = done.errors.strip()[-500:]
     if done.status == _SSH_FAILED:
-        raise UnavailableError(f"{machine.host} cannot be reached: {said}", hint=f"ssh {machine.host} true")
+        raise UnavailableError(
+            f"{machine.host} cannot be reached: {said}", hint=shlex.join(machine.ssh(terms.ssh_config, "true"))
+        )
     if done.status == 3:
         raise NotFoundError(f"{machine.host} has no folder {machine.path}")
     if done.status not in (0, 1):
-        hint = f"reading a whole root takes root's rights: ssh://root@{machine.host}"
+        port = f":{machine.port}" if machine.port else ""
+        hint = f"reading a whole root takes root's rights: ssh://root@{machine.host}{port}"
         raise ProvisionerError(f"{machine.path} of {machine.host} cannot be copied: {said}", hint=hint)
     platform = architecture.of_tree(tree)
     architecture.demand(platform, terms.platform, machine.host)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from provisioner.errors import ConflictError
 from provisioner.host.files import locked
 
 _MOUNTS = Path("/proc/self/mountinfo")
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @contextmanager
@@ -94,7 +96,9 @@ def remove(folder: Path) -> None:
 
 def mounts_below(folder: Path) -> list[Path]:
     """The mount points in a folder, and the folder itself when it is one."""
-    return [mount for mount in _mount_points() if mount == folder or folder in mount.parents]
+    # The kernel names them without links, and the store may lie behind one.
+    place = folder.parent.resolve() / folder.name
+    return [mount for mount in _mount_points() if mount == place or place in mount.parents]
 
 
 @contextmanager
@@ -111,4 +115,5 @@ def _users(paths: Paths, operation: int) -> Iterator[None]:
 
 def _mount_points() -> list[Path]:
     lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
-    return [Path(line.split(" ")[4].replace("\\040", " ")) for line in lines]
+    # proc(5): blanks, ends of lines and backslashes are written as octal numbers.
+    return [Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), line.split(" ")[4])) for line in lines]

@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import json
 import re
+import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,7 @@ def _compare(sif: Sif, root: Descriptor, text: bytes) -> None:
             found = known.get(each["relativeId"])
             if found is None or not _same(sif, found, each):
                 changed.append(f"object {each['relativeId'] + first}")
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError, struct.error):
         raise IntegrityError(f"the signature of {sif.path} signs no digests of a SIF file") from None
     if root.id - first not in covered:
         changed.append("its root, which was not signed")

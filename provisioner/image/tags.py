@@ -15,6 +15,8 @@ from provisioner.model.image import Record
 _FILE = "marks.json"
 # A tag begins with a letter: `NAME@7` is a number, and `NAME@sha256:` a tree.
 _TAG = re.compile(r"[a-z][a-z0-9._-]{0,62}")
+# Marks of another kind, beside which tags are shown.
+_TAKEN = ("current", "pinned")
 
 
 class Marks(Record):
@@ -49,6 +51,9 @@ def check_tag(tag: str) -> str:
     if _TAG.fullmatch(tag) is None:
         hint = "begin with a lower-case letter; letters, digits, dots and dashes may follow, such as prod"
         raise ProvisionerError(f"{tag!r} cannot be a tag", hint=hint)
+    if tag in _TAKEN:
+        hint = "choose another word; prov image rollback and prov image pin do what this one says"
+        raise ProvisionerError(f"{tag!r} cannot be a tag: it means something else already", hint=hint)
     return tag
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 from provisioner.config.paths import Paths
 from provisioner.host.files import digest_of
 from provisioner.image import gc, manifest, store
-from provisioner.model.image import Artifact, Generation
+from provisioner.model.image import Artifact, Generation, Origin
 
 _SHOWN = 5
 _MISSING: dict[str, Any] = {}
@@ -41,8 +42,8 @@ def verify(paths: Paths, generations: Iterable[Generation], *, deep: bool = Fals
     for artifact, named in users.items():
         yield from _damage(named, fault(paths, artifact))
     for tree, named in trees.items():
-        for message in _look_at_tree(paths, tree, deep=deep):
-            yield from _damage(named, message)
+        for message, first in _look_at_tree(paths, tree, deep=deep):
+            yield from _damage(named, message, first)
 
 
 def fault(paths: Paths, artifact: Artifact) -> str:
@@ -63,30 +64,43 @@ def fault(paths: Paths, artifact: Artifact) -> str:
 def remedy(generation: Generation) -> str:
     """The command that makes a generation again; what it makes takes the place of damaged files."""
     origin = generation.origin
+    name = shlex.quote(generation.image)
     if origin.kind == "recipe":
-        return f"prov image build {origin.reference} --name {generation.image}"
+        return f"prov image build {shlex.quote(origin.reference)} --name {name}"
     if origin.kind in {"command", "generation"}:
         return f"load a bundle with {generation.name}: prov image load FILE"
-    return f"prov image import {origin.reference} {generation.image}"
+    return f"prov image import {shlex.quote(_pinned(origin))} {name}"
 
 
-def _damage(named: list[Generation], message: str) -> Iterator[Damage]:
+def _pinned(origin: Origin) -> str:
+    """The source as it was: what a tag of a registry means by now would be another generation."""
+    if origin.kind != "registry" or not origin.digest:
+        return origin.reference
+    name = origin.reference.partition("@")[0]
+    folder, slash, base = name.rpartition("/")
+    return f"{folder}{slash}{base.partition(':')[0]}@{origin.digest}"
+
+
+def _damage(named: list[Generation], message: str, first: str = "") -> Iterator[Damage]:
     if message:
-        yield Damage(message, tuple(each.name for each in named), remedy(named[0]))
+        yield Damage(message, tuple(each.name for each in named), first + remedy(named[0]))
 
 
-def _look_at_tree(paths: Paths, tree: str, *, deep: bool) -> Iterator[str]:
+def _look_at_tree(paths: Paths, tree: str, *, deep: bool) -> Iterator[tuple[str, str]]:
+    """What is wrong with a tree, and what has to be done before it is made again."""
     listing, folder = store.manifest_path(paths, tree), store.tree_path(paths, tree)
     if not listing.exists() and not folder.exists():
         return
     if not listing.is_file():
-        yield f"{listing} is missing"
+        yield f"{listing} is missing", ""
     elif digest_of(listing) != tree:
-        yield f"{listing} is damaged: its content has another digest"
+        yield f"{listing} is damaged: its content has another digest", ""
     elif not folder.is_dir():
-        yield f"{folder} is missing"
+        yield f"{folder} is missing", ""
     elif deep:
-        yield from _compare(folder, listing)
+        # A tree that is there is taken for whole.
+        first = f"rm -r --one-file-system {shlex.quote(str(folder))}, then "
+        yield from ((message, first) for message in _compare(folder, listing))
 
 
 def _compare(folder: Path, listing: Path) -> Iterator[str]:

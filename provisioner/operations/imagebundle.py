@@ -18,7 +18,7 @@ from provisioner.image import bundle, delta, gc, manifest, scratch, store, trees
 from provisioner.image.bundle import Contents, Index, Kind, Member
 from provisioner.image.folder import ImageFolder
 from provisioner.model.image import Artifact, Generation
-from provisioner.operations import live
+from provisioner.operations import fulldisk, live
 
 Say = Callable[[str], None]
 
@@ -54,13 +54,15 @@ def export(
     ConflictError when the file exists, and IntegrityError when something of a generation is damaged; then nothing
     is left of the file.
     """
-    chosen = tuple(dict.fromkeys(store.find(paths, each) for each in references))
-    base = store.find(paths, against) if against else None
     store.prepare(paths)
-    for each in (*chosen, *((base,) if base else ())):
-        _demand_whole(paths, each)
-    with scratch.using(paths), _target(file) as output, _room(paths, file) as work:
-        return bundle.write(paths, chosen, output, work, with_trees=with_trees, base=base, say=say)
+    with scratch.using(paths):
+        # Not before: a sweep that ends just now may take them.
+        chosen = tuple(dict.fromkeys(store.find(paths, each) for each in references))
+        base = store.find(paths, against) if against else None
+        for each in (*chosen, *((base,) if base else ())):
+            _demand_whole(paths, each)
+        with _target(file) as output, _room(paths, file) as work:
+            return bundle.write(paths, chosen, output, work, with_trees=with_trees, base=base, say=say)
 
 
 def load(paths: Paths, file: str, name: str | None = None, *, say: Say = lambda _: None) -> Loaded:
@@ -80,6 +82,8 @@ def load(paths: Paths, file: str, name: str | None = None, *, say: Say = lambda 
             work = stack.enter_context(scratch.workspace(paths, images[0]))
             for image in images[1:]:
                 stack.enter_context(scratch.only_one(paths, image))
+            hint = "prov image gc removes what nothing uses; nothing of the bundle is left"
+            stack.enter_context(fulldisk.naming(paths.images, hint))
             say("read and check the bundle")
             files = contents.extract(work)
             _Loading(paths, contents, files, work).settle(say)
@@ -118,6 +122,8 @@ class _Loading:
 
     def _refuse(self, name: str) -> None:
         base = self._index.base
+        if base is None:
+            raise IntegrityError(f"the bundle has not all of {name}", hint="export and copy it again")
         hint = f"load {base} first, or export the whole: prov image export {name} FILE"
         raise NotFoundError(f"the bundle has only what differs from {base}, which is not in this store", hint=hint)
 
@@ -225,11 +231,23 @@ def _source(file: str) -> Iterator[IO[bytes]]:
 def _target(file: str) -> Iterator[IO[bytes]]:
     """A stream whose content gets the name of the file when all is written, and is gone when anything fails."""
     if file == STREAM:
+        if sys.stdout.isatty():
+            hint = "prov image export NAME FILE, or prov image export NAME - | ssh HOST prov image load -"
+            raise ProvisionerError("a bundle is nothing for a terminal", hint=hint)
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     place = Path(file).absolute()
     _demand_free(place)
+    with (
+        fulldisk.naming(place.parent, "make room there; nothing of the bundle is left"),
+        _written(place) as stream,
+    ):
+        yield stream
+
+
+@contextmanager
+def _written(place: Path) -> Iterator[IO[bytes]]:
     handle, temporary = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -245,6 +263,8 @@ def _target(file: str) -> Iterator[IO[bytes]]:
 
 
 def _demand_free(place: Path) -> None:
+    if not place.parent.is_dir():
+        raise NotFoundError(f"there is no folder {place.parent}", hint=f"mkdir -p {place.parent}")
     if place.exists():
         raise ConflictError(f"{place} exists already", hint="remove it, or give another name")
 

@@ -13,7 +13,7 @@ from provisioner.image.folder import ImageFolder
 from provisioner.image.gc import Policy, Rubbish
 from provisioner.model.image import Generation
 from provisioner.operations import live
-from provisioner.operations.imageuse import demand_served, image_use
+from provisioner.operations.imageuse import demand_readable, demand_served, image_use
 
 _DAY = 86400.0
 
@@ -39,13 +39,17 @@ class Collection:
 
 
 def plan(paths: Paths, *, keep: int, days: float) -> Collection:
-    """What a sweep would take now, with the newest `keep` of every image and all of the last `days` kept."""
+    """What a sweep would take now, with the newest `keep` of every image and all of the last `days` kept.
+
+    Raises ConflictError while the site has mistakes.
+    """
     if keep < 1:
         raise ProvisionerError("the newest generation of an image always stays", hint="--keep 1")
     store.prepare(paths)
     policy = Policy(keep, time.time() - days * _DAY)
     known = store.catalogue(paths)
     use = image_use(paths, known)
+    demand_readable(paths)
     used = {name: "booted lately" for name, opened in use.booted.items() if opened >= policy.since}
     used |= {name: words for name in (*use.assigned, *use.written, *use.running) if (words := use.of(name))}
     reasons = gc.reasons(ImageFolder.all(paths), used, policy)
@@ -58,7 +62,8 @@ def plan(paths: Paths, *, keep: int, days: float) -> Collection:
 def collect(paths: Paths, shown: Collection, *, keep: int, days: float) -> Collection:
     """Take what was shown and still may go. Returns what went.
 
-    Raises ConflictError when an image is being built, and when a daemon does not serve what is written.
+    Raises ConflictError when an image is being built, and when a daemon does not serve what is written, or
+    nobody could because of mistakes in it.
     """
     demand_served(paths)
     with scratch.collecting(paths), scratch.pointing(paths):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from provisioner.config.paths import Paths
-from provisioner.errors import ProvisionerError, UnavailableError
 from provisioner.image import architecture, archive, directory, registry, remote, sifimport, store
 from provisioner.image.build import Obtained, build
 from provisioner.image.reference import WORDS, Kind, Reference, parse
 from provisioner.image.skopeo import read_login
 from provisioner.image.terms import Access, Say, Terms, Watch, silent
+from provisioner.operations import fulldisk
 from provisioner.operations.imagemade import Made, served
 
 __all__ = ["Access", "Terms", "import_image", "read_login", "terms_for"]
@@ -29,7 +26,7 @@ _SOURCES: dict[Kind, Callable[[Reference, Path, Terms], Obtained]] = {
     Kind.SIF: sifimport.obtain,
     Kind.SSH: remote.obtain,
 }
-_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_HINT = "prov image gc removes what nothing uses; nothing of this import is left but whole blobs"
 
 
 def terms_for(
@@ -74,28 +71,5 @@ def import_image(paths: Paths, source: str, name: str, terms: Terms | None = Non
     def obtain(tree: Path) -> Obtained:
         return _SOURCES[reference.kind](reference, tree, terms)
 
-    with _room(paths):
+    with fulldisk.naming(paths.images, _HINT):
         return served(paths, build(paths, name, obtain, say=terms.say))
-
-
-@contextmanager
-def _room(paths: Paths) -> Iterator[None]:
-    """Say which file system is full, whichever step or program came upon it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise _full(paths, str(error)) from None
-    except ProvisionerError as error:
-        if not _FULL.search(error.message):
-            raise
-        raise _full(paths, error.message) from None
-
-
-def _full(paths: Paths, reason: str) -> UnavailableError:
-    place = paths.images.resolve()
-    while not place.is_mount():
-        place = place.parent
-    hint = "prov image gc removes what nothing uses; nothing of this import is left but whole blobs"
-    return UnavailableError(f"the file system at {place} is full: {reason[-300:]}", hint=hint)

@@ -59,8 +59,12 @@ def rollback(paths: Paths, name: str, to: str | None = None) -> Move:
     The one before is that with the next lower number that can boot. Raises NotFoundError when there is none, and
     ProvisionerError when it cannot boot, while the current one can.
     """
+    if "@" in name:
+        image, _, number = name.partition("@")
+        hint = f"prov image rollback {image} --to {number or 'NUMBER'}"
+        raise ProvisionerError(f"{name} is a generation; what is rolled back is the image {image}", hint=hint)
     known = store.catalogue(paths)
-    chosen = store.find(paths, f"{name}@{to}") if to else _before(known, name)
+    chosen = _before(known, name) if to is None else _chosen(paths, name, to)
     now = known.find(name)
     if now == chosen:
         raise ConflictError(f"{chosen.name} is what {name} means already", hint=f"prov image history {name}")
@@ -72,7 +76,7 @@ def rollback(paths: Paths, name: str, to: str | None = None) -> Move:
     def make() -> None:
         folder = ImageFolder.of(paths, name)
         with scratch.pointing(paths):
-            _demand(folder, chosen)
+            demand_here(folder, chosen)
             before = folder.current()
             folder.point(chosen.number)
             folder.note("current", chosen.number, before=before)
@@ -91,7 +95,7 @@ def tag(paths: Paths, reference: str, name: str) -> Move:
     def make() -> None:
         folder = ImageFolder.of(paths, chosen.image)
         with scratch.pointing(paths):
-            _demand(folder, chosen)
+            demand_here(folder, chosen)
             marks = folder.marks()
             folder.mark(marks.tagged(name, chosen.number))
             folder.note("tagged", chosen.number, before=marks.tags.get(name), detail=name)
@@ -154,6 +158,12 @@ def _trouble(generation: Generation | None, kernel: str | None) -> str:
     return ""
 
 
+def _chosen(paths: Paths, name: str, to: str) -> Generation:
+    if not to:
+        raise ProvisionerError(f"no generation of {name} was named", hint="--to takes a number or a tag")
+    return store.find(paths, f"{name}@{to}")
+
+
 def _before(known: Catalogue, name: str) -> Generation:
     generations = known.generations.get(name, {})
     top = known.current.get(name, max(generations, default=0) + 1)
@@ -163,6 +173,7 @@ def _before(known: Catalogue, name: str) -> Generation:
     return older[-1]
 
 
-def _demand(folder: ImageFolder, chosen: Generation) -> None:
+def demand_here(folder: ImageFolder, chosen: Generation) -> None:
+    """Raise ConflictError when a generation went after it was found. The caller holds `scratch.pointing`."""
     if chosen.number not in folder.generations():
         raise ConflictError(f"{chosen.name} was removed just now", hint="prov image list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from provisioner.model.nodeset import fold
 from provisioner.operations import live
 from provisioner.operations.imagebundle import export, load
 from provisioner.operations.imagehistory import marks_of
+from provisioner.operations.imagemove import demand_here
 from provisioner.operations.imageuse import ImageUse, demand_served, demand_unused, image_use
 
 __all__ = ["export", "load"]
@@ -79,6 +80,7 @@ def pin(paths: Paths, reference: str, *, pinned: bool = True) -> Changed:
     found = store.find(paths, reference)
     folder = ImageFolder.of(paths, found.image)
     with scratch.pointing(paths):
+        demand_here(folder, found)
         marks = folder.marks()
         if (found.number in marks.pins) != pinned:
             folder.mark(marks.pinned(found.number) if pinned else marks.unpinned(found.number))
@@ -88,8 +90,9 @@ def pin(paths: Paths, reference: str, *, pinned: bool = True) -> Changed:
 
 def copy(paths: Paths, reference: str, name: str) -> Changed:
     """A new image whose first generation is the same as another one's. ConflictError when the name is taken."""
-    source = store.find(paths, reference)
     with scratch.using(paths), scratch.only_one(paths, store.check_name(name)):
+        # Not before: a sweep that ends just now may take it.
+        source = store.find(paths, reference)
         if ImageFolder.of(paths, name).generations():
             raise _taken(name)
         update = {"image": name, "parent": source.name}
@@ -101,9 +104,11 @@ def rename(paths: Paths, name: str, new: str) -> Changed:
     """Another name for an image, with all of its generations and its history.
 
     Raises ConflictError when nodes or groups name it, when a node booted a generation of it last, and when the new
-    name is taken.
+    name is taken, and when a daemon does not serve what is written.
     """
-    store.check_name(new)
+    if store.check_name(new) == name:
+        raise _taken(new)
+    demand_served(paths)
     known = store.catalogue(paths)
     generations = _generations(known, name)
     demand_unused(paths, known, generations.values())
@@ -128,7 +133,11 @@ def deletable(paths: Paths, reference: str) -> tuple[Generation, ...]:
     and the bare name of an image with other generations.
     """
     known = store.catalogue(paths)
-    name, _, chosen = reference.partition("@")
+    name, at, chosen = reference.partition("@")
+    if at and not chosen:
+        # As `NAME@$NUMBER` is with an empty variable: that must not mean all of the image.
+        hint = f"{reference}NUMBER is a generation; {name} is the image with all of them"
+        raise ProvisionerError(f"{reference!r} does not say which generation", hint=hint)
     doomed = (store.find(paths, reference),) if chosen else tuple(_generations(known, name).values())
     for each in doomed:
         _refuse_marked(paths, each, is_whole=not chosen)
@@ -160,7 +169,18 @@ def verify(paths: Paths, name: str | None = None, *, deep: bool = False) -> tupl
         chosen = [store.find(paths, name)]
     else:
         chosen = list(_generations(known, name).values())
-    return len(chosen), tuple(look(paths, chosen, deep=deep))
+    lost = _meaningless(known, {each.image for each in chosen})
+    return len(chosen), (*lost, *look(paths, chosen, deep=deep))
+
+
+def _meaningless(known: Catalogue, images: Collection[str]) -> Iterator[Damage]:
+    for image in sorted(images):
+        meant = known.current.get(image)
+        if known.find(image) is None:
+            message = (
+                f"{image} means {f'{image}@{meant}' if meant else 'nothing'}, and there is no such generation"
+            )
+            yield Damage(message, (image,), f"prov image rollback {image} --to {max(known.generations[image])}")
 
 
 def _refuse_marked(paths: Paths, each: Generation, *, is_whole: bool) -> None:

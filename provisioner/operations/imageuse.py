@@ -92,11 +92,24 @@ def assignments(paths: Paths) -> Assignment:
 
 
 def demand_served(paths: Paths) -> None:
-    """Raise ConflictError when a daemon runs that does not serve what is written: it may hand out what is gone."""
+    """Raise ConflictError when a daemon runs that does not serve what is written: it may hand out what is gone.
+
+    Without a daemon the same holds for a site that cannot be read as a whole (`demand_readable`).
+    """
     reason = live.serve_changes(paths)
     if reason:
         hint = "repair that first, so that no node is sent to what is removed"
         raise ConflictError(f"the daemon does not serve what is written: {reason}", hint=hint)
+    demand_readable(paths)
+
+
+def demand_readable(paths: Paths) -> None:
+    """Raise ConflictError when the site has mistakes: what a broken file names is not known, and may be in use."""
+    with current(paths) as published:
+        count = len(published.problems()) if list(paths.site.glob("*.yaml")) or published.image_uses() else 0
+    if count:
+        message = f"the site has {count} mistake{'s' if count > 1 else ''}, so what its nodes boot is not known"
+        raise ConflictError(message, hint="prov check names them; nothing is removed until they are repaired")
 
 
 def demand_unused(paths: Paths, catalogue: Catalogue, generations: Iterable[Generation]) -> None:

@@ -279,6 +279,9 @@ HOSTILE: dict[str, Callable[[dict[str, Any], dict[str, bytes]], object]] = {
     "a name that leads away": lambda index, _: index["generations"][0].update(image="../x"),
     "no image": lambda index, _: index.update(generations=[]),
     "a digest that is none": lambda index, _: index["members"][0].update(of="sha256:../../x"),
+    "a tree that leads away": lambda index, _: index["generations"][0].update(tree="../../../etc"),
+    "a time that is none": lambda index, _: index["generations"][0].update(created=float("nan")),
+    "a time that no calendar has": lambda index, _: index["generations"][0].update(created=1e300),
     "a member that nobody sends": lambda index, _: index["generations"][0]["root"].update(digest="x"),
 }
 
@@ -366,3 +369,44 @@ def test_nodes_are_served_the_same_after_a_load(here: Paths, there: Paths, file:
     assert [path.read_bytes() for path in served(there).values()] == [
         path.read_bytes() for path in served(here).values()
     ]
+
+
+def test_a_bundle_without_all_of_its_parts_is_not_said_to_be_a_difference(there: Paths, bundle: str) -> None:
+    def emptied(index: dict[str, Any], members: dict[str, bytes]) -> None:
+        index["members"] = []
+        members.clear()
+
+    rewritten(bundle, emptied)
+
+    with pytest.raises(IntegrityError, match="has not all of toy@1"):
+        load(there, bundle)
+
+
+def test_a_bundle_is_not_written_to_a_terminal(here: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    generation(here)
+    controller, terminal = os.openpty()
+    with os.fdopen(controller, "rb"), os.fdopen(terminal, "w") as screen:
+        monkeypatch.setattr(sys, "stdout", screen)
+        with pytest.raises(ProvisionerError, match="nothing for a terminal"):
+            export(here, ["toy"], "-")
+
+
+def test_a_bundle_that_finds_no_room_names_the_file_system(here: Paths, tmp_path: Path) -> None:
+    generation(here, root=RANDOM)
+    small = tmp_path / "small"
+    small.mkdir()
+    export_there = (
+        f"{sys.executable} -m provisioner --root {here.site} image export toy {small}/x || ls -A {small}"
+    )
+    script = f"mount -t tmpfs -o size=64k small {small} && {{ {export_there}; }}"
+
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+
+    assert f"the file system at {small} is full" in done.stderr
+    assert done.stdout == ""

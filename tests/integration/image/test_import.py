@@ -17,6 +17,7 @@ from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError
 from provisioner.image import store
 from provisioner.operations.imageimport import import_image, terms_for
 from provisioner.operations.images import list_images, show_image
+from provisioner.operations.imagestore import verify
 from tests.support.oci import Layout, Tar, bootable_layer, layout
 
 NEEDED = ("dracut", "mksquashfs", "zstd", "cpio", "depmod")
@@ -208,3 +209,20 @@ def test_the_commands_print_what_was_made(tmp_path: Path) -> None:
 def test_an_image_that_is_not_there_is_named(paths: Paths) -> None:
     with pytest.raises(NotFoundError, match="there is no image nope"):
         show_image(paths, "nope")
+
+
+def test_a_tree_comes_back_with_the_commands_that_verify_names(paths: Paths, tmp_path: Path) -> None:
+    (tmp_path / "root/etc").mkdir(parents=True)
+    (tmp_path / "root/etc/motd").write_text("hello")
+    made = import_image(paths, f"dir:{tmp_path / 'root'}", "toy").generation
+    tree = store.tree_path(paths, made.tree)
+
+    (tree / "etc/motd").write_text("hallo")
+    (damage,) = verify(paths, deep=True)[1]
+    remove, _, again = damage.remedy.partition(", then ")
+    assert again == f"prov image import dir:{tmp_path / 'root'} toy"
+    subprocess.run(["sh", "-c", remove], check=True)
+    assert [each.remedy for each in verify(paths)[1]] == [again]
+
+    assert not import_image(paths, f"dir:{tmp_path / 'root'}", "toy").is_new
+    assert verify(paths, deep=True) == (1, ())

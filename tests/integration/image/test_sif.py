@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import struct
@@ -292,3 +293,12 @@ def test_a_name_that_is_there_twice_leads_nowhere_outside(tmp_path: Path) -> Non
 def test_a_keyring_that_is_not_there_is_named(tmp_path: Path, tree: Path) -> None:
     with pytest.raises(NotFoundError, match="no keyring"):
         imported(good(tmp_path, tree).done(), tmp_path, keyring=tmp_path / "nope")
+
+
+def test_a_signature_with_strange_numbers_is_no_signature(tmp_path: Path, tree: Path, key: Signer) -> None:
+    content = good(tmp_path, tree)
+    document = json.loads(content.document())
+    document["objects"][0]["relativeId"] = 0.0
+
+    with pytest.raises(IntegrityError, match="signs no digests of a SIF file"):
+        imported(content.sign(key, json.dumps(document).encode()).done(), tmp_path)

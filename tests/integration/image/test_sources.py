@@ -358,3 +358,24 @@ def test_python_writes_the_end_mark_that_is_asked_for(tmp_path: Path) -> None:
     imported(f"tar:{tmp_path / 'root.tar'}", tmp_path)
 
     assert names(tmp_path) == ["a"]
+
+
+def test_an_archive_of_several_images_is_called_what_it_was_called(tmp_path: Path) -> None:
+    made = Layout(tmp_path / "layout")
+    for tag, layers in (("one", good_layers()[:1]), ("two", good_layers())):
+        made.name(made.image(layers), tag)
+    file = tmp_path / "images.tar"
+    subprocess.run(["tar", "-C", made.folder, "-cf", file, "."], check=True)
+
+    with pytest.raises(ProvisionerError, match=f"^{file} has 2 images") as caught:
+        imported(f"oci-archive:{file}", tmp_path)
+    assert caught.value.hint == f"prov image import oci-archive:{file}:TAG NAME; tags: one, two"
+
+
+def test_a_bundle_is_not_taken_for_a_root(tmp_path: Path) -> None:
+    file = tmp_path / "images.bundle"
+    file.write_bytes(Tar().add("bundle.json", data=b"{}").add("artifacts/x", data=b"kernel").done())
+
+    with pytest.raises(ProvisionerError, match="is a bundle of images") as caught:
+        imported(str(file), tmp_path)
+    assert caught.value.hint == f"prov image load {file}"

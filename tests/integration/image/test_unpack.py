@@ -261,3 +261,15 @@ def test_a_truncated_layer_is_refused(tmp_path: Path, compression: str) -> None:
 
     with pytest.raises(IntegrityError, match="layer sha256:"):
         unpack(open_image(made.folder), tmp_path / "tree")
+
+
+def test_an_entry_of_less_than_no_bytes_makes_no_room_for_others(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        debt, bomb = tarfile.TarInfo("debt"), tarfile.TarInfo("bomb")
+        debt.type, debt.pax_headers, bomb.size = tarfile.DIRTYPE, {"size": "-1000"}, 1500
+        archive.addfile(debt)
+        archive.addfile(bomb, io.BytesIO(bytes(1500)))
+
+    with pytest.raises(IntegrityError, match="unpacks to more than 1000 bytes"):
+        unpacked(tmp_path, [content.getvalue()], limits=Limits(size=1000))

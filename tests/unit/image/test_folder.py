@@ -75,3 +75,12 @@ def test_a_tag_of_a_generation_that_is_gone_means_nothing(paths: Paths) -> None:
     folder.forget(1)
 
     assert store.catalogue(paths).find("toy@prod") is None
+
+
+def test_a_copy_that_somebody_left_beside_a_record_is_none(paths: Paths) -> None:
+    generation(paths)
+    records = ImageFolder.of(paths, "toy").path / "generations"
+    (records / "1-old.json").write_bytes((records / "1.json").read_bytes())
+
+    assert list(ImageFolder.of(paths, "toy").generations()) == [1]
+    assert ImageFolder.of(paths, "toy").next_number() == 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -139,3 +142,33 @@ def files_of(paths: Paths, name: str) -> set[str]:
     places = [store.artifact_path(paths, each.digest) for each in gc.artifacts_of(found)]
     places += [store.manifest_path(paths, found.tree), store.tree_path(paths, found.tree) / "etc/motd"]
     return {str(place.relative_to(paths.images)) for place in places}
+
+
+def test_files_that_a_running_build_removes_do_not_disturb_the_plan(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three(paths)
+    for name in ("stays", "vanishes/a/b"):
+        (paths.images / "tmp/toy" / name).mkdir(parents=True)
+    walk = os.walk
+
+    def vanishing(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for folder in walk(top):
+            shutil.rmtree(paths.images / "tmp/toy/vanishes", ignore_errors=True)
+            yield folder
+
+    monkeypatch.setattr(os, "walk", vanishing)
+
+    assert kinds(paths) == ["leftover"]
+
+
+def test_a_link_in_the_store_is_rubbish_and_not_what_it_leads_to(paths: Paths, tmp_path: Path) -> None:
+    three(paths)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/precious").write_bytes(bytes(1 << 20))
+    (paths.images / "tmp/link").symlink_to(tmp_path / "elsewhere")
+
+    (swept,) = gc.collect(paths, (), since(7))
+
+    assert swept.size < 1 << 20
+    assert (tmp_path / "elsewhere/precious").exists()

@@ -39,3 +39,9 @@ def test_the_script_is_one_word_for_the_shell_over_there() -> None:
     command = Machine(None, "n001", None, "/").command("echo 'a b'; echo c", None)
 
     assert shlex.split(command[-1]) == ["exec", "sh", "-c", "echo 'a b'; echo c"]
+
+
+def test_the_line_to_try_the_connection_with_names_user_and_port() -> None:
+    machine = Machine.parse("root@n001:2222/srv")
+
+    assert machine.ssh(None, "true") == ["ssh", "-p", "2222", "-l", "root", "--", "n001", "true"]

@@ -36,6 +36,12 @@ def test_marks_are_read_as_they_were_written(tagged: list[tuple[str, int]], pinn
         assert number not in marks.unpinned(number).pins
 
 
+@pytest.mark.parametrize("tag", ["current", "pinned"])
+def test_a_tag_is_not_called_as_another_mark(tag: str) -> None:
+    with pytest.raises(ProvisionerError, match="it means something else already"):
+        tags.check_tag(tag)
+
+
 @pytest.mark.parametrize("tag", ["1", "7up", "sha256:ab", "Prod", "a b", "", "a/b", "a" * 64, "a@b"])
 def test_what_could_be_taken_for_a_number_or_a_tree_is_no_tag(tag: str) -> None:
     with pytest.raises(ProvisionerError, match="cannot be a tag"):

@@ -82,6 +82,11 @@ def test_a_list_that_is_damaged_or_gone_and_a_tree_that_is_gone_are_told(paths: 
     [
         (Origin(kind="recipe", reference="rocky-9"), "prov image build rocky-9 --name debian-12"),
         (Origin(kind="oci", reference="oci:/srv/x"), "prov image import oci:/srv/x debian-12"),
+        (Origin(kind="dir", reference="dir:/srv/a b"), "prov image import 'dir:/srv/a b' debian-12"),
+        (
+            Origin(kind="registry", reference="docker://h:5/x:9", digest="sha256:ab"),
+            "docker://h:5/x@sha256:ab deb",
+        ),
         (Origin(kind="command", reference="dnf update"), "prov image load FILE"),
     ],
 )

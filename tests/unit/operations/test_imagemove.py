@@ -118,3 +118,14 @@ def test_a_tag_that_is_named_stays_and_says_where(paths: Paths) -> None:
 def test_what_is_no_tag_cannot_be_forgotten(paths: Paths, reference: str) -> None:
     with pytest.raises(NotFoundError, match="is no tag of demo"):
         imagemove.untag(paths, reference)
+
+
+def test_a_number_that_is_empty_is_not_the_one_before(paths: Paths) -> None:
+    with pytest.raises(ProvisionerError, match="no generation of demo was named"):
+        imagemove.rollback(paths, "demo", "")
+
+
+def test_who_names_a_generation_to_roll_back_to_hears_the_right_words(paths: Paths) -> None:
+    with pytest.raises(ProvisionerError, match="demo@1 is a generation") as caught:
+        imagemove.rollback(paths, "demo@1")
+    assert caught.value.hint == "prov image rollback demo --to 1"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from provisioner.config.paths import Paths
 from provisioner.errors import ConflictError, NotFoundError, ProvisionerError
-from provisioner.image import store
+from provisioner.image import gc, scratch, store
 from provisioner.image.folder import ImageFolder
 from provisioner.image.scratch import workspace
 from provisioner.operations import imagegc, imagemove, imagestore
@@ -253,3 +254,73 @@ def test_an_artifact_is_not_taken_from_under_a_build(paths: Paths) -> None:
     imagegc.collect(paths, shown, keep=1, days=0)
 
     assert store.artifact_path(paths, fresh.digest).exists()
+
+
+def test_an_empty_number_does_not_mean_the_whole_image(paths: Paths) -> None:
+    with pytest.raises(ProvisionerError, match="does not say which generation"):
+        imagestore.delete(paths, "toy@")
+    assert names(paths) == ["demo@1", "toy@1", "toy@2"]
+
+
+def test_an_image_that_is_called_so_already_is_not_said_to_be_built(paths: Paths) -> None:
+    with pytest.raises(ConflictError, match="there is an image toy already"):
+        imagestore.rename(paths, "toy", "toy")
+
+
+def test_a_copy_waits_for_a_sweep_and_finds_what_that_left(paths: Paths) -> None:
+    let_age(paths)
+    failures: list[str] = []
+
+    def copy() -> None:
+        try:
+            imagestore.copy(paths, "toy@1", "new")
+        except NotFoundError as error:
+            failures.append(error.message)
+
+    with scratch.collecting(paths):
+        copier = threading.Thread(target=copy)
+        copier.start()
+        gone = imagegc.plan(paths, keep=1, days=0).gone
+        gc.collect(paths, gone, 0.0)
+    copier.join()
+
+    assert [each.name for each in gone] == ["toy@1"]
+    assert failures == ["there is no image toy@1"]
+    assert imagestore.verify(paths) == (2, ())
+
+
+def test_nothing_is_removed_while_a_file_that_may_name_it_cannot_be_read(paths: Paths) -> None:
+    let_age(paths)
+    shown = imagegc.plan(paths, keep=1, days=0)
+    write(paths, "groups.d/s.yaml", "groups:\n  spare:\n    image: toy@1\n  nonsense: [\n")
+
+    for remove in (
+        lambda: imagegc.plan(paths, keep=1, days=0),
+        lambda: imagegc.collect(paths, shown, keep=1, days=0),
+        lambda: imagestore.delete(paths, "toy@1"),
+        lambda: imagestore.rename(paths, "toy", "new"),
+    ):
+        with pytest.raises(ConflictError, match="what its nodes boot is not known"):
+            remove()
+    assert [each.name for each in shown.gone] == ["toy@1"]
+    assert names(paths) == ["demo@1", "toy@1", "toy@2"]
+
+
+def test_what_was_deleted_just_now_is_not_pinned(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = store.find(paths, "toy@1")
+    imagestore.delete(paths, "toy@1")
+    monkeypatch.setattr(store, "find", lambda *_: found)
+
+    with pytest.raises(ConflictError, match="toy@1 was removed just now"):
+        imagestore.pin(paths, "toy@1")
+
+
+def test_a_name_that_means_nothing_is_no_whole_store(paths: Paths) -> None:
+    (ImageFolder.of(paths, "toy").path / "generations/2.json").unlink()
+
+    _, (damage,) = imagestore.verify(paths)
+
+    assert damage.message == "toy means toy@2, and there is no such generation"
+    assert damage.remedy == "prov image rollback toy --to 1"
+    imagemove.rollback(paths, "toy", "1").make()
+    assert imagestore.verify(paths) == (2, ())
