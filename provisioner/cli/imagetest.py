@@ -16,7 +16,12 @@ from provisioner.errors import ProvisionerError
 @click.option("--firmware", type=click.Choice(["bios", "uefi"]), default="bios", show_default=True)
 @click.option("--memory", default=2048, show_default=True, type=click.IntRange(256), help="MiB.")
 @click.option(
-    "--patience", default=600.0, show_default=True, metavar="SECONDS", help="How long the boot may take."
+    "--patience",
+    type=click.FloatRange(1),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the boot may take.",
 )
 @click.option("--accel", type=click.Choice(["tcg", "kvm", "auto"]), default="auto", show_default=True)
 @output.format_option
@@ -37,6 +42,8 @@ def command(
 
     The machine runs in a network of its own with a copy of the site: nothing that is served changes.
     """
+    if node and group:
+        raise click.UsageError("choose one of --node and --group")
     from provisioner.lab.accelerator import best_accelerator
     from provisioner.lab.imagetest import Wanted, try_image
     from provisioner.lab.machine import Accelerator, MachineFirmware

@@ -174,6 +174,8 @@ def finish(paths: Paths, name: str, group: str | None, nodes: bool, consent: Con
     from provisioner.image.store import catalogue
     from provisioner.operations.switchfinish import finish as finished
 
+    if group and nodes:
+        raise click.UsageError("choose one of --group and --nodes")
     carry_out(paths, finished(name, catalogue(paths), group=group, nodes=nodes), consent)
 
 

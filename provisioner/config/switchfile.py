@@ -7,11 +7,12 @@ from pathlib import PurePosixPath
 from provisioner.config.decode import Decoded, Entry, decode_text
 from provisioner.config.emit import Writable, pair
 from provisioner.config.marked import Document, MarkedMap, Pair, Scalar, parse
-from provisioner.errors import ConfigError
+from provisioner.errors import ConfigError, Problem
 from provisioner.model.switch import Switch, members
 from provisioner.model.written import NodeEntry
 
 FOLDER = "switches.d/"
+_SUFFIX = ".yaml"
 _FIRST = ("asked", "target", "to", "nodes", "state")
 _HEADER = """\
 # Written by prov switch; prov switch show {id} tells what it means. What counts is `images`.
@@ -30,6 +31,12 @@ def read_switch(file: str, text: str) -> Switch:
 
 def decode_switch(document: Document, text: str) -> Decoded[NodeEntry]:
     """What a switch says of nodes, as entries that make no node: an image for each of those that it moved."""
+    if PurePosixPath(document.file).suffix != _SUFFIX:
+        name = switch_id(document.file)
+        problem = Problem(
+            document.file, 1, 1, f"a switch is in a file that ends in {_SUFFIX}", f"mv it to {name}{_SUFFIX}"
+        )
+        return Decoded((), (), (problem,))
     try:
         switch = read_switch(document.file, text)
     except ConfigError as error:

@@ -13,10 +13,11 @@ from pathlib import Path
 from provisioner.config.emit import Writable, entry
 from provisioner.config.paths import Paths
 from provisioner.config.switchfile import FOLDER, switch_text
-from provisioner.errors import NotFoundError, UnavailableError
+from provisioner.errors import ConflictError, NotFoundError, UnavailableError
 from provisioner.events.history import History
+from provisioner.host.files import locked
 from provisioner.host.who import who
-from provisioner.image import store, tested
+from provisioner.image import scratch, store, tested
 from provisioner.image.tested import Tested
 from provisioner.lab.cluster import Lab
 from provisioner.lab.control import network_of_site, wait_for_boot
@@ -38,6 +39,7 @@ Say = Callable[[str], None]
 _WRITTEN = ("provisioner.yaml", "groups.d", "nodes.d", "overlays", "templates", "files", "images", "secrets")
 # After all other files, so that nothing takes it back.
 _LAST = "nodes.d/zzzz-image-test.yaml"
+_FOLDER = "image-test-"
 _MAC = MacAddress("52:54:00:00:fe:01")
 _CONSOLE = "console=ttyS0,115200"
 # An emulated processor pays dearly for the mitigations, and a busy one fails the kernel's look at its timer.
@@ -100,7 +102,7 @@ def _node(published: Published, generation: Generation, wanted: Wanted) -> Resol
 def _copy(paths: Paths, generation: Generation, node: ResolvedNode, wanted: Wanted) -> Iterator[Paths]:
     """A scratch copy of the site in which the node has the generation; the images are the real ones."""
     paths.run.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="image-test-", dir=paths.run) as folder:
+    with _alone(paths), tempfile.TemporaryDirectory(prefix=_FOLDER, dir=paths.run) as folder:
         root = Path(folder)
         for name in _WRITTEN:
             _copy_one(paths.site / name, root / name)
@@ -114,6 +116,20 @@ def _copy(paths: Paths, generation: Generation, node: ResolvedNode, wanted: Want
         )
         _write(root / FOLDER / "image-test.yaml", switch_text("image-test", switch))
         yield copied
+
+
+@contextmanager
+def _alone(paths: Paths) -> Iterator[None]:
+    """One test of a site at a time. What a killed one left has copies of secrets, and goes."""
+    try:
+        with locked(paths.run / "image-test.lock", wait=False):
+            for left in paths.run.glob(f"{_FOLDER}*/"):
+                scratch.remove(left)
+            yield
+    except ConflictError as error:
+        if "image-test.lock" not in error.message:
+            raise
+        raise ConflictError("another image test is under way", hint="wait until it has ended") from None
 
 
 def _changes(node: ResolvedNode, wanted: Wanted) -> dict[str, Writable]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -115,6 +115,21 @@ class Switch(Written):
         """The nodes that were moved, and neither run the new image nor failed."""
         settled = self.ready.union(self.failed)
         return tuple(name for name in self.moved if name not in settled)
+
+    def among(self, names: Collection[str]) -> Switch:
+        """The same without the nodes that are not among some names."""
+        gone = [name for name in self.names if name not in names]
+        if not gone:
+            return self
+        return self.model_copy(
+            update={
+                "nodes": folded(name for name in self.names if name in names),
+                "before": without(self.before, gone),
+                "images": without(self.images, gone),
+                "done": folded(sorted(self.ready.difference(gone))),
+                "failed": {name: reason for name, reason in self.failed.items() if name in names},
+            }
+        )
 
     @property
     def former(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from provisioner.errors import ConfigError, Problem, ProvisionerError
 from provisioner.model.nodeset import Members
 from provisioner.operations.change import Plan, Texts
 from provisioner.operations.select import members_of, named
+from provisioner.operations.switches import demand_unheld
 from provisioner.registry.applied import apply_documents
 from provisioner.registry.view import SiteView
 
@@ -21,13 +22,17 @@ def documents(texts: Documents, *, only: str = "") -> Plan:
 
     Node sets in them may name groups: that is who is in them now, under the names that the documents give them and
     without those that the documents delete. With `only` (`nodes` or `groups`) they may say nothing else. Raises
-    ConfigError for what else they say then; the plan raises ConfigError with the mistakes of all documents.
+    ConfigError for what else they say then; the plan raises ConfigError with the mistakes of all documents, and
+    ConflictError where nodes of a switch would lose their names.
     """
     if only:
         _demand_only(texts, only)
 
     def plan(view: SiteView) -> Texts:
-        return apply_documents(view, texts, _expander(texts, members_of(view.published)))
+        members = members_of(view.published)
+        found = apply_documents(view, texts, _expander(texts, members))
+        demand_unheld(view, _leaving(texts, members))
+        return found
 
     return plan
 
@@ -51,6 +56,12 @@ def _expander(texts: Documents, members: Members) -> Callable[[str], tuple[str, 
         return [each for each in renamed(source, name) if each not in gone]
 
     return lambda text: named(text, members if text in renames else renamed if text in deleted else left)
+
+
+def _leaving(texts: Documents, members: Members) -> set[str]:
+    """The nodes, by their names of now, that the documents rename or delete."""
+    sets = (*(old for old, _ in _pairs(_below(texts, "rename"))), *_items(_below(texts, "delete")))
+    return {name for text in sets for name in _read(text, members)}
 
 
 def _read(text: str, members: Members | None = None) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from provisioner.image.store import catalogue
 from provisioner.model.boot import BootRecord
 from provisioner.model.switch import Switch, SwitchState, restart_words
 from provisioner.operations.change import commit, draft
-from provisioner.operations.switches import find, record
+from provisioner.operations.switches import find, present, record
 from provisioner.operations.switchstep import judge
 from provisioner.registry.view import SiteView
 
@@ -53,7 +53,8 @@ class Drive:
         with ExitStack() as held:
             drives, before = False, None
             while True:
-                switch = find(SiteView.of(self.paths), self.name)
+                view = SiteView.of(self.paths)
+                switch = present(view, find(view, self.name))
                 self._tell(before or switch, switch)
                 if switch.state is not SwitchState.RUNNING:
                     return switch

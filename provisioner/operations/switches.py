@@ -112,7 +112,13 @@ def resume(name: str, *, now: float | None = None) -> Plan:
 
 def record(name: str, change: Callable[[Switch], Switch]) -> Plan:
     """A switch as it is after something was seen."""
-    return _changed(name, change, lambda _: None)
+
+    def plan(view: SiteView) -> Texts:
+        switch = find(view, name)
+        demand_not_over(name, switch)
+        return {file_of(name): switch_text(name, change(present(view, switch)))}
+
+    return plan
 
 
 def undo(name: str, catalogue: Catalogue) -> Plan:
@@ -155,6 +161,12 @@ def find(view: SiteView, name: str) -> Switch:
         there = ", ".join(each for each, _ in every(view)) or "none"
         raise NotFoundError(f"there is no switch {name}", hint=f"prov switch list; switches: {there}")
     return read_switch(file_of(name), text)
+
+
+def present(view: SiteView, switch: Switch) -> Switch:
+    """A switch without the nodes that the site does not have any more, which can neither boot nor fail."""
+    # A file that somebody is editing may lack nodes that are not gone at all.
+    return switch if view.published.problems() else switch.among(view.node_names)
 
 
 def demand_unheld(view: SiteView, names: Iterable[str]) -> None:
@@ -215,11 +227,11 @@ def _state(switch: Switch, node: str, ready: Collection[str], moved: Collection[
     return "moved, not ready yet" if node in moved else "waits"
 
 
-def _changed(name: str, change: Callable[[Switch], Switch], demand: Callable[[Switch], None]) -> Plan:
+def _changed(name: str, change: Callable[[Switch], Switch], demand: Callable[[str, Switch], None]) -> Plan:
     def plan(view: SiteView) -> Texts:
         switch = find(view, name)
         demand_not_over(name, switch)
-        demand(switch)
+        demand(name, switch)
         return {file_of(name): switch_text(name, change(switch))}
 
     return plan
@@ -301,14 +313,14 @@ def _free_name(view: SiteView, order: Order, generation: Generation) -> str:
     return next(each for each in (stem, *(f"{stem}-{n}" for n in range(2, 100_000))) if each not in taken)
 
 
-def _demand_running(switch: Switch) -> None:
+def _demand_running(name: str, switch: Switch) -> None:
     if switch.state is not SwitchState.RUNNING:
-        raise ConflictError(f"the switch is {switch.state} and moves nobody", hint="prov switch list")
+        raise ConflictError(f"the switch {name} is {switch.state} and moves nobody", hint="prov switch list")
 
 
-def _demand_open(switch: Switch) -> None:
+def _demand_open(name: str, switch: Switch) -> None:
     if switch.state is SwitchState.MOVED:
-        raise ConflictError("all nodes of the switch are done", hint="prov switch finish")
+        raise ConflictError(f"all nodes of the switch {name} are done", hint=f"prov switch finish {name}")
 
 
 def demand_not_over(name: str, switch: Switch) -> None:

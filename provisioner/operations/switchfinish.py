@@ -10,7 +10,7 @@ from provisioner.model.resolved import ResolvedNode
 from provisioner.model.switch import Switch, SwitchState, folded
 from provisioner.model.written import Group, NodeEntry
 from provisioner.operations.change import Plan, Texts
-from provisioner.operations.switches import demand_not_over, file_of, find, without_switches
+from provisioner.operations.switches import demand_not_over, file_of, find, present, without_switches
 from provisioner.registry import groupedits, nodeedits
 from provisioner.registry.field import parse_assignment
 from provisioner.registry.view import SiteView
@@ -24,7 +24,7 @@ def finish(name: str, catalogue: Catalogue, *, group: str | None = None, nodes: 
     """
 
     def plan(view: SiteView) -> Texts:
-        switch = find(view, name)
+        switch = present(view, find(view, name))
         _demand_moved(name, switch)
         image = _lasting(switch, catalogue)
         over = switch.model_copy(update={"state": SwitchState.FINISHED, "images": {}})
@@ -41,6 +41,8 @@ def finish(name: str, catalogue: Catalogue, *, group: str | None = None, nodes: 
 
 def _demand_moved(name: str, switch: Switch) -> None:
     demand_not_over(name, switch)
+    if not switch.names:
+        raise ConflictError(f"no node of the switch {name} is there any more", hint=f"prov switch undo {name}")
     ready = switch.ready
     if left := folded(node for node in switch.names if node not in ready):
         message = f"{left} of the switch {name} does not run {switch.to} yet"

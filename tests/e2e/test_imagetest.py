@@ -38,6 +38,8 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
     damage(site)
     (site.root / "secrets").mkdir(mode=0o700)
     (site.root / "secrets" / "word").write_text("not for anybody")
+    # What a test leaves behind that was killed.
+    (site.paths.run / "image-test-killed" / "secrets").mkdir(parents=True)
     before = written(site)
     return Tried(site, image(site, GOOD), image(site, BROKEN), before)
 

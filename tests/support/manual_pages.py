@@ -74,7 +74,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ),
     (
         "docs/measurements.md",
-        "apt-get install --no-install-recommends kea-dhcp4-server tftpd-hpa nginx-light pigz",
+        "apt-get install --no-install-recommends kea-dhcp4-server tftpd-hpa nginx-light pigz umoci",
     ): "installs packages on the machine",
     ("docs/measurements.md", "make bench"): _BENCH,
     ("docs/measurements.md", ".venv/bin/pytest -m long tests/long"): _BENCH,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,9 @@ class Rack:
     @property
     def restarted(self) -> list[str]:
         return self._restarted.read_text().split() if self._restarted.exists() else []
+
+    def has_restarted(self, count: int) -> bool:
+        return len(self.restarted) >= count
 
     @property
     def switch(self) -> Switch:
@@ -207,6 +211,9 @@ def test_a_drive_that_is_killed_at_any_station_is_gone_on_with_and_nobody_restar
         current.says(words)
         if machine is second:
             current.says(f"restart {second.node}, {third.node}")
+        # It says so first: one that is killed in between has restarted nobody.
+        told = 1 if machine is first else 3
+        eventually(partial(rack.has_restarted, told), patience=PATIENCE)
         current.kill()
         # Both of a batch are on their way before the next drive looks at them.
         for each in [second, third] if machine is second else []:

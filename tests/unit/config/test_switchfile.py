@@ -79,3 +79,12 @@ def test_a_mistake_is_told_with_its_place_and_the_switch_says_nothing(text: str,
     assert words in str(caught.value)
     assert parsed(FILE, text).problems == caught.value.problems
     assert parsed(FILE, text).entries == ()
+
+
+def test_a_file_that_prov_would_not_find_again_is_a_problem() -> None:
+    decoded = parsed("switches.d/rack1.yml", TEXT)
+
+    assert decoded.entries == ()
+    (problem,) = decoded.problems
+    assert "ends in .yaml" in problem.message
+    assert "rack1.yaml" in problem.hint

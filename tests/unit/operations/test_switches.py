@@ -12,6 +12,7 @@ from provisioner.errors import ConflictError, NotFoundError, ProvisionerError
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.switch import Pace, Switch, SwitchState, folded
 from provisioner.operations import nodes, switches
+from provisioner.operations.apply import documents
 from provisioner.operations.change import Plan, commit, draft
 from provisioner.operations.switchfinish import finish
 from provisioner.operations.undo import to_undo, undo
@@ -308,3 +309,61 @@ def test_the_start_of_a_switch_can_be_undone_from_the_history(paths: Paths) -> N
     do(paths, undo(paths, to_undo(paths, number)))
 
     assert images(paths) == before
+
+
+def test_a_switch_is_finished_without_a_node_that_is_gone(paths: Paths) -> None:
+    do(paths, switches.start(order(name="s"), catalogue()))
+    moved(paths, "s")
+    (paths.site / "nodes.d/n.yaml").write_text(NODES.replace("n[1-3]", "n[1,3]"))
+
+    do(paths, finish("s", catalogue()))
+
+    assert images(paths) == {"n1": "rocky-9", "n3": "rocky-9", "l1": "centos-7"}
+
+
+def test_what_is_written_down_of_a_switch_forgets_nodes_that_are_gone(paths: Paths) -> None:
+    do(paths, switches.start(order(name="s"), catalogue()))
+    (paths.site / "nodes.d/n.yaml").write_text(NODES.replace("n[1-3]", "n[2-3]"))
+
+    do(paths, switches.record("s", lambda switch: switch.model_copy(update={"since": 9})))
+
+    switch = switches.find(SiteView.of(paths), "s")
+    assert switch.names == ("n2", "n3")
+    assert switch.moved == ()
+    assert set(switch.former) == {"n2", "n3"}
+
+
+def test_nodes_are_not_gone_while_somebody_edits_their_file(paths: Paths) -> None:
+    do(paths, switches.start(order(name="s"), catalogue()))
+    (paths.site / "nodes.d/n.yaml").write_text("nodes: [")
+
+    view = SiteView.of(paths)
+
+    assert switches.present(view, switches.find(view, "s")).names == ("n1", "n2", "n3")
+
+
+def test_a_switch_without_nodes_cannot_be_finished(paths: Paths) -> None:
+    do(paths, switches.start(order(name="s"), catalogue()))
+    (paths.site / "nodes.d/n.yaml").write_text("nodes: {l1: {groups: [login]}}\n")
+
+    with pytest.raises(ConflictError, match="no node of the switch s is there any more"):
+        do(paths, finish("s", catalogue()))
+
+
+def test_the_hint_after_a_needless_resume_names_the_switch(paths: Paths) -> None:
+    do(paths, switches.start(order(name="s"), catalogue()))
+    moved(paths, "s")
+    do(paths, switches.record("s", lambda switch: switch.model_copy(update={"state": SwitchState.MOVED})))
+
+    with pytest.raises(ConflictError) as caught:
+        do(paths, switches.resume("s"))
+    assert caught.value.hint == "prov switch finish s"
+
+
+@pytest.mark.parametrize("text", ["rename: {nodes: {n2: m2}}", "delete: {nodes: ['@compute!n1']}"])
+def test_a_document_cannot_take_the_nodes_of_a_switch_away(paths: Paths, text: str) -> None:
+    do(paths, switches.start(order(name="s"), catalogue()))
+
+    with pytest.raises(ConflictError, match="in the switch s, which is running"):
+        do(paths, documents([("a.yaml", text)]))
+    do(paths, documents([("a.yaml", "rename: {nodes: {l1: l2}}")]))
