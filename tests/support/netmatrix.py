@@ -184,9 +184,15 @@ def set_up_by_stage_1(machine: Namespace, folder: Path) -> Callable[[], list[str
     changes = folder / "changes"
     with changes.open("wb") as output:
         machine.spawn(["ip", "monitor", "address"], output=output, cwd=folder)
-    # It listens as soon as it tells something.
-    machine.run(["ip", "address", "add", "192.0.2.1/32", "dev", "lo"])
-    eventually(lambda: "192.0.2.1" in changes.read_text())
+
+    def listens() -> bool:
+        # Again and again: what happens before it listens is never told.
+        machine.run(
+            ["sh", "-c", "ip address del 192.0.2.1/32 dev lo 2> /dev/null; ip address add 192.0.2.1/32 dev lo"]
+        )
+        return "192.0.2.1" in changes.read_text()
+
+    eventually(listens)
 
     def taken_away() -> list[str]:
         # What happened before this was told before this.
