@@ -33,6 +33,7 @@ from provisioner.http.site import HttpSite
 from provisioner.image.store import artifact_path, catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.tally import Tally
 from provisioner.model.written import DhcpMode
 from provisioner.registry.amend import recover
 from provisioner.registry.store import read_current, read_snapshot
@@ -134,7 +135,7 @@ async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
 
 def _services(paths: Paths, current: Current, store: EventStore, record: EventSink) -> list[Service]:
     loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
-    wiring = Wiring(lambda: current.snapshot, lambda: current.catalogue, loaders, record)
+    wiring = Wiring(lambda: current.snapshot, lambda: current.catalogue, loaders, record, Tally())
     places, ports = _places(current.snapshot), current.snapshot.site.ports
     dhcp = {place: dhcp_server(wiring, place, ports) for place in places}
     ledger = open_ledger(paths, store)
@@ -151,6 +152,7 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         record=record,
         recorder=StoreRecorder(store),
         now=time.time,
+        tally=wiring.tally,
     )
     return [
         HttpServer(site, hosts=[str(place.address) for place in places], port=ports.http),

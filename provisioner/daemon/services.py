@@ -13,6 +13,7 @@ from provisioner.dns.server import DnsServer
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import EventSink
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.tally import Tally
 from provisioner.model.written import DhcpMode, Ports
 from provisioner.tftp.server import TftpServer
 from provisioner.tftp.table import Table
@@ -30,12 +31,13 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What every network service gets: the current snapshot and images, the loaders, the sink of events."""
+    """What every network service gets: the snapshot and images, the loaders, where events and counts go."""
 
     snapshot: Callable[[], Snapshot]
     catalogue: Callable[[], Catalogue]
     loaders: Mapping[str, bytes]
     record: EventSink
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import EventSink
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.tally import Tally
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
 from provisioner.trust.token import TokenMint
 
@@ -64,3 +65,4 @@ class HttpSite:
     now: Callable[[], float]
     pokes: Pokes = field(default_factory=Pokes)
     looks: Looks = field(default_factory=Looks)
+    tally: Tally = field(default_factory=Tally)
