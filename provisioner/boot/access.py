@@ -1,13 +1,23 @@
-"""May the holder of this token have that, now? One function for every fetch and report."""
+"""May this machine have that, now? The rules for everything that is fetched or reported, and nothing beside them.
+
+Loaders, and the script of a machine that cannot boot, are for everybody: they hold nothing of any node. The script
+of a node is for the address that the node has, what its tokens open is for who holds them and stands where they
+were issued to. Nothing rests on ARP: an address that the machine does not have yet proves nothing (RFC 826 has no
+authentication), which is why a token is needed beside it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
 
 from provisioner.boot.ledger import REPEAT_WINDOW
-from provisioner.model.boot import BootRecord, TokenStage
+from provisioner.model.address import Address, MacAddress
+from provisioner.model.boot import Boot, BootRecord, TokenStage
 from provisioner.model.event import Level
+from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import DhcpMode
 from provisioner.trust.token import Claims
 
 
@@ -38,13 +48,59 @@ class Denied:
     level: Level = Level.ALARM
 
 
-def access(claims: Claims, record: BootRecord | None, resource: Resource, *, now: float) -> Denied | None:
+class Sender(StrEnum):
+    """Who asks, by the address that a request comes from."""
+
+    ITSELF = "the machine itself"
+    ANOTHER_NODE = "another node"
+    STRANGER = "an address that no node has"
+
+
+def source(remote: str | None) -> Address:
+    """The address of a request, in one form: the IPv4 address where it is mapped into IPv6 (RFC 4291, 2.5.5.2)."""
+    address = ip_address((remote or "::").partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def sender_of(claims: Claims, remote: str | None, snapshot: Snapshot) -> Sender:
+    """Who sends a request with these claims."""
+    address = source(remote)
+    holder = snapshot.by_address.get(address)
+    if str(address) in claims.sources or (holder is not None and holder.name == claims.node):
+        return Sender.ITSELF
+    return Sender.ANOTHER_NODE if holder else Sender.STRANGER
+
+
+def script_access(
+    decision: Boot, mac: MacAddress, remote: str | None, *, snapshot: Snapshot, holder: MacAddress | None
+) -> Denied | None:
+    """None where the script of a node goes to that machine: to its own address, or one that it holds of the pool.
+
+    `holder` is the machine that holds the address of the pool. Where somebody else gives out the addresses,
+    nothing is known of them.
+    """
+    if snapshot.site.networks[decision.interface.network].dhcp is not DhcpMode.AUTHORITATIVE:
+        return None
+    written = (decision.interface.ip, decision.interface.ip6)
+    if holder == mac or source(remote) in [each.ip for each in written if each]:
+        return None
+    return Denied(f"{remote} asks for the script of {decision.node.name} ({decision.interface.ip})")
+
+
+def access(
+    claims: Claims, record: BootRecord | None, resource: Resource, *, sender: Sender, now: float
+) -> Denied | None:
     """None where the request is right, else the reason why not.
 
-    The token must open the resource, belong to the newest boot of its machine, and its stage must be open. A
-    report that closed a stage may be repeated for a minute, because its answer may get lost; not any more once
-    the next stage has reported, because then the answer has arrived. A boot that has failed gets nothing more.
+    It must come from the machine that the token was issued to; a running node may have more addresses than
+    anybody wrote, but none of another node. The token must open the resource, belong to the newest boot of its
+    machine, and its stage must be open. A report that closed a stage may be repeated for a minute, because its
+    answer may get lost; not any more once the next stage has reported, because then the answer has arrived. A
+    boot that has failed gets nothing more.
     """
+    if sender is Sender.ANOTHER_NODE or (sender is Sender.STRANGER and claims.stage is not TokenStage.SYSTEM):
+        return Denied(f"a token of {claims.node} comes from {sender}, and not from {claims.sources[0]}")
     if resource not in _OPENS[claims.stage]:
         return Denied(f"a token of stage {claims.stage} does not open {resource}")
     if record is None:

@@ -40,6 +40,7 @@ from provisioner.registry.store import read_current, read_snapshot
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.token import TokenMint
+from provisioner.trust.tokenepoch import WatchedEpoch
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         mac_of=lambda address: next(filter(None, (server.mac_of(address) for server in dhcp.values())), None),
         rendering=PoolRendering(paths, current.workers),
         ledger=ledger,
-        mint=TokenMint(SiteKey.load_or_create(paths.keys)),
+        mint=TokenMint(SiteKey.load_or_create(paths.keys), WatchedEpoch(paths.keys)),
         record=record,
         recorder=StoreRecorder(store),
         now=time.time,

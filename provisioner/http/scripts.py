@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, ip_address
 
 from aiohttp import web
 
+from provisioner.boot.access import script_access, source
 from provisioner.boot.policy import decide
 from provisioner.boot.script import ScriptTokens
 from provisioner.errors import ProvisionerError
@@ -13,10 +14,10 @@ from provisioner.http.site import HttpSite
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, BootRecord, Machine, Refused, TokenStage, Unknown
 from provisioner.model.event import Event, Level, Stage
-from provisioner.model.written import DhcpMode
 from provisioner.trust.token import Claims
 
 _IPXE = "text/plain"
+_SCRIPT_STAGES = (TokenStage.SCRIPT, TokenStage.STAGE1)
 
 
 class Scripts:
@@ -43,41 +44,33 @@ class Scripts:
             raise web.HTTPBadRequest(text=f"{error}\n") from None
         snapshot = self._site.snapshot()
         decision = decide(snapshot, self._site.catalogue(), Machine(mac, runs_ipxe=True))
-        if isinstance(decision, Boot) and not self._comes_from(decision, mac, request.remote):
-            decision = self._refuse_stranger(decision, mac, request)
+        if isinstance(decision, Boot):
+            decision = self._stranger(decision, mac, request) or decision
         if isinstance(decision, Boot):
             text = await self._boot(decision, mac, request)
         else:
             text = await self._other(decision, mac, request)
         return web.Response(text=text, content_type=_IPXE)
 
-    def _comes_from(self, decision: Boot, mac: MacAddress, remote: str | None) -> bool:
-        """Whether the request comes from the machine: from its own address, or one that it holds of the pool.
-
-        Where somebody else gives out the addresses, nothing is known of them.
-        """
-        if self._site.snapshot().site.networks[decision.interface.network].dhcp is not DhcpMode.AUTHORITATIVE:
-            return True
-        own = decision.interface.ip
-        address = ip_address(remote or "::")
-        if own is not None and address == own.ip:
-            return True
-        return isinstance(address, IPv4Address) and self._site.mac_of(address) == mac
-
-    def _refuse_stranger(self, decision: Boot, mac: MacAddress, request: web.Request) -> Refused:
-        reason = f"{request.remote} asks for the script of {decision.node.name} ({decision.interface.ip})"
+    def _stranger(self, decision: Boot, mac: MacAddress, request: web.Request) -> Refused | None:
+        address = source(request.remote)
+        holder = self._site.mac_of(address) if isinstance(address, IPv4Address) else None
+        snapshot = self._site.snapshot()
+        denied = script_access(decision, mac, request.remote, snapshot=snapshot, holder=holder)
+        if denied is None:
+            return None
         event = Event(
             time=self._site.now(),
             stage=Stage.SCRIPT,
             name="script.stranger",
-            message=reason,
-            level=Level.ALARM,
+            message=denied.reason,
+            level=denied.level,
             mac=mac,
             node=decision.node.name,
             address=request.remote,
         )
         self._site.record(event)
-        return Refused(decision.node, reason, "restart the machine, so that it asks for its address again")
+        return Refused(decision.node, denied.reason, "restart the machine, so that it asks for its address again")
 
     async def _boot(self, decision: Boot, mac: MacAddress, request: web.Request) -> str:
         site, revision = self._site, self._site.snapshot().revision
@@ -85,7 +78,8 @@ class Scripts:
         record = site.ledger.open(
             node=name, mac=mac, generation=decision.generation.name, revision=revision, now=site.now()
         )
-        tokens = ScriptTokens(self._token(record, TokenStage.SCRIPT), self._token(record, TokenStage.STAGE1))
+        sources = _sources(decision, request)
+        tokens = ScriptTokens(*(self._token(record, stage, sources) for stage in _SCRIPT_STAGES))
         try:
             text = await site.rendering.boot_script(decision, revision, tokens, mac)
         except ProvisionerError as error:
@@ -104,10 +98,10 @@ class Scripts:
             decision, self._site.snapshot().revision, mac, _own_url(request)
         )
 
-    def _token(self, record: BootRecord, stage: TokenStage) -> str:
+    def _token(self, record: BootRecord, stage: TokenStage, sources: tuple[str, ...]) -> str:
         expires = int(self._site.now()) + stage.lifetime
-        claims = Claims(record.node, record.mac, record.id, record.generation, record.revision, stage, expires)
-        return self._site.mint.issue(claims)
+        holds = record.generation, record.revision
+        return self._site.mint.issue(Claims(record.node, record.mac, record.id, *holds, stage, expires, sources))
 
     async def autoexec(self, request: web.Request) -> web.Response:
         """What iPXE looks for beside the loader it came from: sends it to its script, so no chain can loop."""
@@ -171,6 +165,12 @@ class Scripts:
             bytes=size,
         )
         self._site.record(event)
+
+
+def _sources(decision: Boot, request: web.Request) -> tuple[str, ...]:
+    """Where the boot will speak from: firmware may have another address than stage 1 gives the interface."""
+    written = (str(each.ip) for each in (decision.interface.ip, decision.interface.ip6) if each)
+    return tuple(dict.fromkeys((str(source(request.remote)), *written)))
 
 
 def _own_url(request: web.Request) -> str:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from provisioner.boot.access import Denied, Resource, access
+from provisioner.boot.access import Denied, Resource, access, sender_of
 from provisioner.errors import IntegrityError
 from provisioner.http.blob import Blob, check_conditions
 from provisioner.http.site import HttpSite
@@ -36,7 +36,8 @@ class Gate:
         except TokenError as error:
             self.deny(request, resource.value, Denied(error.message), None)
         record = self._site.ledger.find(claims)
-        denied = access(claims, record, resource, now=self._site.now())
+        sender = sender_of(claims, request.remote, self._site.snapshot())
+        denied = access(claims, record, resource, sender=sender, now=self._site.now())
         if denied or record is None:
             self.deny(request, resource.value, denied or Denied("no boot"), claims)
         return claims, self._site.ledger.advance(record, claims.stage, now=self._site.now())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from provisioner.boot.access import Resource, access
+from provisioner.boot.access import Resource, Sender, access
 from provisioner.boot.script import ScriptTokens
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
@@ -44,7 +44,8 @@ class Tokens:
         self._mint = _MINT
         now = time.time()
         name, generation = decision.node.name, decision.generation.name
-        self._claims = Claims(name, mac, _BOOT_ID, generation, revision, TokenStage.SCRIPT, int(now))
+        sources = (str(decision.interface.ip.ip) if decision.interface.ip else "",)
+        self._claims = Claims(name, mac, _BOOT_ID, generation, revision, TokenStage.SCRIPT, int(now), sources)
         stage = TokenStage.SCRIPT
         self._record = BootRecord(_BOOT_ID, name, mac, generation, revision, now, stage, stage.value, now)
         self.script = ScriptTokens(self.of(TokenStage.SCRIPT), self.of(TokenStage.STAGE1))
@@ -53,9 +54,7 @@ class Tokens:
         """The token of a stage, as long as a real one."""
         claims = self._claims
         expires = claims.expires + stage.lifetime
-        return self._mint.issue(
-            Claims(claims.node, claims.mac, claims.boot, claims.generation, claims.revision, stage, expires)
-        )
+        return self._mint.issue(replace(claims, stage=stage, expires=expires))
 
     def open(self, token: str, resource: Resource) -> None:
         """Raise UnresolvedError unless a token opens a resource while its stage lasts."""
@@ -63,7 +62,7 @@ class Tokens:
             claims = self._mint.verify(token, now=self._record.opened)
         except TokenError as error:
             raise UnresolvedError(f"{resource}: {error.message}", hint=_SCRIPT_HINT) from None
-        denied = access(claims, self._record, resource, now=self._record.opened)
+        denied = access(claims, self._record, resource, sender=Sender.ITSELF, now=self._record.opened)
         if denied is not None:
             raise UnresolvedError(denied.reason, hint=_SCRIPT_HINT)
 

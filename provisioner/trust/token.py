@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from provisioner.errors import ProvisionerError
@@ -27,7 +28,10 @@ class TokenError(ProvisionerError):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says. `generation` is `NAME@NUMBER`, `expires` Unix seconds."""
+    """What a token says. `generation` is `NAME@NUMBER`, `expires` Unix seconds.
+
+    `sources` are the addresses that the boot uses: the one that asked for its script, and those of its interface.
+    """
 
     node: str
     mac: str
@@ -36,13 +40,19 @@ class Claims:
     revision: str
     stage: TokenStage
     expires: int
+    sources: tuple[str, ...]
 
 
 class TokenMint:
-    """Issues and verifies the tokens of one site."""
+    """Issues and verifies the tokens of one site.
 
-    def __init__(self, key: SiteKey) -> None:
-        self._key = key.derive("token")
+    `epoch` tells which key signs (trust.tokenepoch): tokens of that epoch and of the one before it are good.
+    """
+
+    def __init__(self, key: SiteKey, epoch: Callable[[], int] = lambda: 1) -> None:
+        self._site_key = key
+        self._epoch = epoch
+        self._keys: dict[int, bytes] = {}
 
     def issue(self, claims: Claims) -> str:
         """The token of these claims: safe in a URL path and on a kernel line."""
@@ -54,9 +64,10 @@ class TokenMint:
             claims.revision,
             claims.stage.value,
             str(claims.expires),
+            ",".join(claims.sources),
         )
         payload = _SEPARATOR.join(fields).encode()
-        return _encode(payload) + "." + _encode(self._sign(payload))
+        return _encode(payload) + "." + _encode(self._sign(payload, self._epoch()))
 
     def verify(self, text: str, *, now: float) -> Claims:
         """The claims of a genuine token that is not past its expiry; TokenError tells what is wrong with it."""
@@ -64,22 +75,31 @@ class TokenMint:
         if len(text) > _MAX_TEXT or not tail:
             raise TokenError("this is not a token")
         payload, signature = _decode(head), _decode(tail)
-        if not hmac.compare_digest(signature, self._sign(payload)):
+        newest = self._epoch()
+        if not any(hmac.compare_digest(signature, self._sign(payload, each)) for each in (newest, newest - 1)):
             raise TokenError("the token was not issued by this site, or was altered")
         claims = _parse(payload)
         if now > claims.expires:
             raise TokenError(f"the token expired {now - claims.expires:.0f} s ago")
         return claims
 
-    def _sign(self, payload: bytes) -> bytes:
-        return hmac.new(self._key, payload, hashlib.sha256).digest()
+    def _sign(self, payload: bytes, epoch: int) -> bytes:
+        return hmac.new(self._key(epoch), payload, hashlib.sha256).digest()
+
+    def _key(self, epoch: int) -> bytes:
+        if epoch not in self._keys:
+            # A rotation is rare; what is kept is the two that are good.
+            self._keys = {number: key for number, key in self._keys.items() if abs(number - epoch) <= 1}
+            self._keys[epoch] = self._site_key.derive("token", str(epoch))
+        return self._keys[epoch]
 
 
 def _parse(payload: bytes) -> Claims:
     # Signed by this site, so the shape is ours; an older version's may differ all the same.
     try:
-        node, mac, boot, generation, revision, stage, expires = payload.decode().split(_SEPARATOR)
-        return Claims(node, mac, boot, generation, revision, TokenStage(stage), int(expires))
+        node, mac, boot, generation, revision, stage, expires, sources = payload.decode().split(_SEPARATOR)
+        stages = TokenStage(stage), int(expires)
+        return Claims(node, mac, boot, generation, revision, *stages, tuple(sources.split(",")))
     except ValueError:
         raise TokenError("the token has a form that this version does not know") from None
 

@@ -45,7 +45,7 @@ def write_live(site: RealSite, text: str) -> None:
 
 
 def edit_live(site: RealSite, text: str) -> None:
-    """Exchange the one file in one step: the daemon looks at any moment, and half an edit would be one edit more."""
+    """Exchange the file in one step: the daemon looks at any moment, and half an edit would be one edit more."""
     written = site.root / "text.new"
     written.write_text(f"{text} {{{{ node.name }}}}\n")
     written.replace(site.root / "overlays/live/rootfs/etc/live/text.j2")

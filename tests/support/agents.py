@@ -140,7 +140,7 @@ def tokens_of(paths: Paths, names: Sequence[str], stage: TokenStage) -> list[str
     mint, revision = TokenMint(SiteKey.load_or_create(paths.keys)), read_current(paths) or ""
     expires = int(time.time()) + stage.lifetime
     return [
-        mint.issue(Claims(name, str(mac_of(number)), f"boot{number}", "demo@1", revision, stage, expires))
+        mint.issue(Claims(name, str(mac_of(number)), f"boot{number}", "demo@1", revision, stage, expires, ("?",)))
         for number, name in enumerate(names, start=1)
     ]
 

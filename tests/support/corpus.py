@@ -85,7 +85,7 @@ def reports() -> Corpus:
 def claims() -> tuple[Claims, ...]:
     """What tokens of every stage say; every second one has expired."""
     return tuple(
-        Claims("n001", MAC, "ab" * 8, "debian-12@1", "cd" * 32, stage, expires)
+        Claims("n001", MAC, "ab" * 8, "debian-12@1", "cd" * 32, stage, expires, ("10.0.1.1",))
         for stage in TokenStage
         for expires in (0, 2**31)
     )

@@ -143,7 +143,8 @@ def test_a_damaged_record_of_an_image_is_told_and_later_edits_are_still_served(h
 def test_a_template_without_end_fails_its_own_request_while_others_are_answered(head: HeadNode) -> None:
     token = head.endless.start().stage1
     body, code = head.new_file(), head.new_file()
-    words = ("curl", "--silent", "--max-time", "60", "--output", body, "--write-out", "%{http_code}")
+    sent = ("curl", "--silent", "--max-time", "60", "--interface", head.endless.address)
+    words = (*sent, "--output", body, "--write-out", "%{http_code}")
     with code.open("wb") as output:
         stuck = head.namespace.spawn([*words, f"{URL}/t/{token}/sheet"], output=output, cwd=body.parent)
 

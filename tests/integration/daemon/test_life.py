@@ -101,7 +101,7 @@ def test_sigterm_ends_it_cleanly_and_the_command_line_still_answers(head: HeadNo
 def test_sigterm_ends_it_while_a_template_without_end_is_rendered(head: HeadNode) -> None:
     token, process = head.endless.start().stage1, head.daemon.process
     assert process is not None
-    words = ["curl", "--silent", f"http://{ADDRESS.ip}:8080/t/{token}/sheet"]
+    words = ["curl", "--silent", "--interface", head.endless.address, f"http://{ADDRESS.ip}:8080/t/{token}/sheet"]
     head.namespace.spawn(words, cwd=head.paths.site)
     eventually(lambda: any(each.cpu_percent(0.1) > 20 for each in processes(head)[1:]))
 

@@ -259,3 +259,34 @@ def test_a_running_system_cannot_speak_for_stage_1(machine: Machine) -> None:
 
     assert_explained(answer, 400)
     assert machine.boot.state == "system"
+
+
+def test_a_token_is_of_no_use_to_another_node_and_its_use_there_is_an_alarm(
+    head: HeadNode, machine: Machine
+) -> None:
+    thief = head.machine()
+    for token, resource in (
+        (machine.start().stage1, "sheet"),
+        (machine.hand_over(), "overlay/runtime"),
+    ):
+        answer = thief.get(f"/t/{token}/{resource}")
+
+        assert_explained(answer, 403)
+        reason = f"a token of {machine.node} comes from another node, and not from {machine.address}"
+        assert answer.text == f"refused: {reason}\n"
+        assert_denied(head, thief, f"GET {resource}: {reason}")
+
+
+def test_boots_and_running_nodes_outlive_a_rotation_of_the_key(head: HeadNode, machine: Machine) -> None:
+    system, other = machine.hand_over(), head.machine()
+    tokens = other.start()
+
+    head.prov("keys", "rotate")
+    eventually(lambda: other.start().stage1 != tokens.stage1)
+
+    assert other.get(f"/t/{tokens.stage1}/sheet").status == 200
+    renewed = machine.report(system, "system.report", state="running").text
+    head.prov("keys", "rotate")
+    # The daemon looks at most a second later; until then the first token is still good.
+    eventually(lambda: machine.get(f"/t/{system}/overlay/runtime").status == 403)
+    assert machine.report(renewed, "system.report", state="running").status == 200

@@ -15,7 +15,8 @@ def opened(ledger: Ledger, now: float, *, revision: str = REVISION) -> BootRecor
 
 
 def claims(record: BootRecord, stage: TokenStage = TokenStage.STAGE1) -> Claims:
-    return Claims(record.node, record.mac, record.id, record.generation, record.revision, stage, 5000)
+    holds = record.generation, record.revision
+    return Claims(record.node, record.mac, record.id, *holds, stage, 5000, ("10.0.1.1",))
 
 
 def test_a_machine_that_asks_again_at_once_goes_on_with_the_same_boot() -> None:

@@ -20,7 +20,9 @@ from provisioner.trust.token import Claims, TokenMint
 from tests.support import resolved
 
 MINT = TokenMint(SiteKey(b"k" * 32))
-CLAIMS = Claims("n001", resolved.MAC1, "b1", "debian-12@1", resolved.REVISION, TokenStage.STAGE1, 1000)
+CLAIMS = Claims(
+    "n001", resolved.MAC1, "b1", "debian-12@1", resolved.REVISION, TokenStage.STAGE1, 1000, ("10.0.1.1",)
+)
 
 
 class Nothing:
@@ -53,7 +55,7 @@ class Desk:
 
     def open(self, token: str, resource: Resource = Resource.ROOT) -> BootRecord:
         request = make_mocked_request("GET", f"/t/{token}/{resource}", match_info={"token": token})
-        return self._gate.open(request, resource)[1]
+        return self._gate.open(request.clone(remote="10.0.1.1"), resource)[1]
 
 
 def test_a_token_is_good_up_to_its_expiry() -> None:

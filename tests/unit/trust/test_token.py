@@ -12,7 +12,8 @@ from provisioner.model.boot import TokenStage
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.token import Claims, TokenError, TokenMint
 
-CLAIMS = Claims("n001", "52:54:00:00:00:01", "ab" * 8, "debian-12@1", "cd" * 32, TokenStage.STAGE1, 1000)
+SOURCES = ("10.0.250.7", "10.0.1.1")
+CLAIMS = Claims("n001", "52:54:00:00:00:01", "ab" * 8, "debian-12@1", "cd" * 32, TokenStage.STAGE1, 1000, SOURCES)
 MINT = TokenMint(SiteKey(b"k" * 32))
 
 
@@ -27,6 +28,31 @@ def test_another_daemon_with_the_same_site_key_accepts_it() -> None:
 def test_a_daemon_of_another_site_refuses_it() -> None:
     with pytest.raises(TokenError, match="not issued by this site"):
         TokenMint(SiteKey(b"x" * 32)).verify(MINT.issue(CLAIMS), now=0)
+
+
+@pytest.mark.parametrize(
+    ("issued", "now", "good"), [(1, 1, True), (1, 2, True), (2, 2, True), (1, 3, False), (2, 1, False)]
+)
+def test_two_keys_are_good_at_a_time_the_newest_and_the_one_before(*, issued: int, now: int, good: bool) -> None:
+    key = SiteKey(b"k" * 32)
+    token = TokenMint(key, lambda: issued).issue(CLAIMS)
+    later = TokenMint(key, lambda: now)
+
+    if good:
+        assert later.verify(token, now=0) == CLAIMS
+    else:
+        with pytest.raises(TokenError, match="not issued by this site"):
+            later.verify(token, now=0)
+
+
+def test_the_epoch_may_change_under_a_daemon_that_runs() -> None:
+    epoch = [1]
+    mint = TokenMint(SiteKey(b"k" * 32), lambda: epoch[0])
+    first = mint.issue(CLAIMS)
+    epoch[0] = 2
+
+    assert mint.issue(CLAIMS) != first
+    assert mint.verify(first, now=0) == CLAIMS
 
 
 def test_a_token_is_refused_one_second_after_its_expiry() -> None:

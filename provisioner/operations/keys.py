@@ -1,0 +1,53 @@
+"""The keys of a site: what there is of them, and the rotation of the one that signs tokens."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+
+from provisioner.config.paths import Paths
+from provisioner.errors import NotFoundError
+from provisioner.trust import tokenepoch
+from provisioner.trust.sitekey import SiteKey
+from provisioner.trust.tokenepoch import read_epoch
+
+
+@dataclass(frozen=True, slots=True)
+class KeysRow:
+    """One key: its name, a fingerprint that tells two of them apart and nothing more, and when it began.
+
+    `since` is in Unix seconds, None where nobody noted it.
+    """
+
+    key: str
+    fingerprint: str
+    since: float | None
+    use: str
+
+
+def list_keys(paths: Paths) -> list[KeysRow]:
+    """The site key and the keys of tokens that are good. NotFoundError for a site that never had any."""
+    path = paths.keys / "site.key"
+    if not path.exists():
+        raise NotFoundError(f"{paths.site} has no site key yet", hint="prov serve makes it at its first start")
+    site, epoch = SiteKey.load_or_create(paths.keys), read_epoch(paths.keys)
+    rows = [KeysRow("site", _fingerprint(site, "site"), path.stat().st_mtime, "everything below comes from it")]
+    rows.append(_token(site, epoch.number, epoch.since or None, "signs tokens"))
+    if epoch.number > 1:
+        rows.append(_token(site, epoch.number - 1, None, "its tokens are still good"))
+    return rows
+
+
+def rotate(paths: Paths, *, revoke: bool = False) -> int:
+    """Begin the next key of tokens, and return its number. With `revoke` no token of today is good any more."""
+    return tokenepoch.rotate(paths.keys, now=time.time(), revoke=revoke).number
+
+
+def _token(site: SiteKey, number: int, since: float | None, use: str) -> KeysRow:
+    return KeysRow(f"token {number}", _fingerprint(site, "token", str(number)), since, use)
+
+
+def _fingerprint(site: SiteKey, *what: str) -> str:
+    # Of bytes derived for this alone: nothing that any key is used for.
+    return sha256(site.derive("fingerprint", *what)).hexdigest()[:16]

@@ -1,0 +1,76 @@
+"""The epoch of the key that signs tokens: raised to rotate it, while the tokens of the epoch before stay good.
+
+The keys themselves are derived from the site key (trust.token), so an epoch is no secret, and heads of one site
+agree as soon as they have the same number.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+
+from provisioner.errors import IntegrityError
+from provisioner.host.files import locked, write_atomically
+
+_FILE = "token-epoch.json"
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEpoch:
+    """The epoch in use, counted from 1, and when it began (Unix seconds; 0 for the first one)."""
+
+    number: int = 1
+    since: float = 0.0
+
+
+def read_epoch(folder: Path) -> TokenEpoch:
+    """The epoch of a folder of keys; the first one where nothing was ever rotated. IntegrityError when damaged."""
+    path = folder / _FILE
+    try:
+        found = json.loads(path.read_text())
+        number, since = int(found["number"]), float(found["since"])
+    except FileNotFoundError:
+        return TokenEpoch()
+    except (ValueError, KeyError, TypeError):
+        number, since = 0, 0.0
+    if number < 1:
+        raise IntegrityError(f"{path} does not hold an epoch", hint="prov keys rotate writes it anew")
+    return TokenEpoch(number, since)
+
+
+def rotate(folder: Path, *, now: float, revoke: bool = False) -> TokenEpoch:
+    """Begin the next epoch. `revoke` skips one, so that no token issued up to now is good any more."""
+    with locked(folder / ".lock"):
+        try:
+            last = read_epoch(folder).number
+        except IntegrityError:
+            # Whatever it was: larger than any epoch that people reach by hand, so none of its keys comes back.
+            last = int(now)
+        begun = TokenEpoch(last + (2 if revoke else 1), now)
+        write_atomically(folder / _FILE, json.dumps(asdict(begun)).encode() + b"\n")
+    return begun
+
+
+class WatchedEpoch:
+    """The number of the epoch as it is now: the file is asked for at most once a second.
+
+    A file that cannot be read leaves the last number that could, so that nodes go on booting.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = read_epoch(folder).number
+        self._looked = monotonic()
+
+    def __call__(self) -> int:
+        """The number."""
+        if monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = monotonic()
+            try:
+                self._number = read_epoch(self._folder).number
+            except (IntegrityError, OSError):
+                return self._number
+        return self._number
