@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from provisioner.model.address import Address
+
 DEFAULT_BLOCK = 512
 
 MAX_BLOCK = 1468
 """What fits an Ethernet frame, in octets: boot ROMs drop fragments. A server may grant less than is asked."""
+
+_MAX_BLOCK_V6 = 1448
 
 MAX_WINDOW = 32
 """Blocks on their way at once: 47 kB, which the small buffers of firmware and switches still take."""
@@ -32,12 +36,17 @@ class Terms:
     granted: Mapping[str, str] = field(default_factory=dict)
 
 
-def negotiate(asked: Mapping[str, str], size: int) -> Terms:
+def max_block(address: Address) -> int:
+    """The largest block that a server with this address grants: the header of IPv6 is 20 octets longer."""
+    return MAX_BLOCK if address.version == 4 else _MAX_BLOCK_V6
+
+
+def negotiate(asked: Mapping[str, str], size: int, largest: int = MAX_BLOCK) -> Terms:
     """The terms for a file of `size` octets. An unknown option or a value out of range counts as not sent."""
     granted: dict[str, str] = {}
     block = _number(asked, "blksize", 8, 65464)
     if block is not None:
-        granted["blksize"] = str(min(block, MAX_BLOCK))
+        granted["blksize"] = str(min(block, largest))
     window = _number(asked, "windowsize", 1, 65535)
     if window is not None:
         granted["windowsize"] = str(min(window, MAX_WINDOW))
@@ -47,7 +56,7 @@ def negotiate(asked: Mapping[str, str], size: int) -> Terms:
     if "tsize" in asked:
         granted["tsize"] = str(size)
     return Terms(
-        block=min(block or DEFAULT_BLOCK, MAX_BLOCK),
+        block=min(block or DEFAULT_BLOCK, largest),
         window=min(window or 1, MAX_WINDOW),
         timeout=float(timeout or DEFAULT_TIMEOUT),
         granted=granted,

@@ -1,4 +1,7 @@
-"""TFTP packets as values: RFC 1350, options of RFC 2347."""
+"""TFTP packets as values: RFC 1350, options of RFC 2347.
+
+Blocks of data are no values: they come by the hundred thousand, and `codec.blocks` writes them.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,6 @@ class WriteRequest:
     """A client wants to store a file, which nobody may."""
 
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """One block; its number wraps at 65,536."""
-
-    block: int
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from random import Random
 
@@ -16,14 +17,18 @@ from provisioner.errors import UnavailableError
 from provisioner.host.run import run
 from provisioner.model.address import MacAddress
 from provisioner.model.event import Event, Level
-from provisioner.tftp.server import MAX_SESSIONS_PER_CLIENT, TftpServer
+from provisioner.model.tally import Tally
+from provisioner.tftp.account import MAX_WARNINGS
+from provisioner.tftp.server import MAX_ANSWERS, MAX_SESSIONS_PER_CLIENT, TftpServer
 from provisioner.tftp.table import Table, read_loaders
+from provisioner.tftp.transfer import MAX_UNHEARD
 from tests.support.packets import MAC, demo, interface, node, snapshot
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("tftp", "curl")]
 
 HOST = "127.0.0.1"
 BIG = os.urandom(300_000)
+Command = list[str | os.PathLike[str]]
 EVEN = os.urandom(512 * 8)
 
 
@@ -32,7 +37,9 @@ class Bed:
     """A server on a port of its own on loopback, and what it recorded."""
 
     server: TftpServer
-    events: list[Event] = field(default_factory=list)
+    events: list[Event]
+    tally: Tally
+    one_port: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -50,7 +57,13 @@ def nobody(address: IPv4Address) -> None:
     """No machine holds any address."""
 
 
-def server_for(record: Callable[[Event], None], *, port: int = 0) -> TftpServer:
+def server_for(
+    record: Callable[[Event], None],
+    *,
+    port: int = 0,
+    one_port: Callable[[], bool] = lambda: False,
+    tally: Tally | None = None,
+) -> TftpServer:
     table = Table(
         {"big.bin": BIG, "even.bin": EVEN, "empty": b"", **read_loaders()},
         {"autoexec.ipxe": lambda client: f"#!ipxe\n# {client}\n".encode()},
@@ -62,15 +75,18 @@ def server_for(record: Callable[[Event], None], *, port: int = 0) -> TftpServer:
         snapshot=demo,
         mac_of={IPv4Address(HOST): MacAddress(MAC)}.get,
         record=record,
+        tally=tally or Tally(),
+        one_port=one_port,
     )
 
 
-@pytest.fixture
-async def bed() -> AsyncIterator[Bed]:
+@pytest.fixture(params=[False, True], ids=["a port for each transfer", "one port"])
+async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
     events: list[Event] = []
-    server = server_for(events.append)
+    tally = Tally()
+    server = server_for(events.append, one_port=lambda: request.param, tally=tally)
     await server.start()
-    yield Bed(server, events)
+    yield Bed(server, events, tally, request.param)
     await server.close()
 
 
@@ -86,6 +102,7 @@ async def test_tftpy_fetches_what_the_table_holds(bed: Bed, tmp_path: Path, name
     assert (event.bytes, event.node, event.mac, event.address) == (target.stat().st_size, "n001", MAC, HOST)
     assert event.seconds is not None
     assert event.seconds > 0
+    assert list(bed.tally) == [("tftp_bytes", "", target.stat().st_size), ("tftp_transfers", "done", 1)]
 
 
 @pytest.mark.parametrize(("name", "content"), [("big.bin", BIG), ("even.bin", EVEN), ("empty", b"")])
@@ -117,9 +134,9 @@ async def test_curl_fetches_what_is_made_for_its_address(bed: Bed) -> None:
 class RawClient:
     """A reader on a bare socket, which loses packets as it is told."""
 
-    def __init__(self, port: int, *, loss: float = 0.0) -> None:
+    def __init__(self, port: int, *, loss: float = 0.0, patience: float = 4.0) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.settimeout(4)
+        self.socket.settimeout(patience)
         self._port = port
         self._random = Random(7)
         self._loss = loss
@@ -186,6 +203,7 @@ async def test_block_numbers_wrap_in_a_large_file() -> None:
         snapshot=demo,
         mac_of=nobody,
         record=events.append,
+        tally=Tally(),
     )
     await server.start()
     client = RawClient(server.port)
@@ -212,15 +230,51 @@ def _fetch_many(client: RawClient) -> bytes:
     raise AssertionError("no end")
 
 
-async def test_a_client_that_only_asks_for_the_size_is_no_failure(bed: Bed, raw: RawClient) -> None:
+@pytest.mark.parametrize("abort", [True, False], ids=["it says so", "the word gets lost"])
+async def test_a_client_that_only_asks_for_the_size_is_no_failure(bed: Bed, raw: RawClient, abort: bool) -> None:
     raw.request("snponly.efi", "tsize", "0")
     opcode, _, _, sender = await asyncio.to_thread(raw.receive)
-    raw.socket.sendto(b"\x00\x05\x00\x08User aborted the transfer\x00", sender)
-    raw.request("snponly.efi", "blksize", "1468", "windowsize", "4")
-    again, _, _, _ = await asyncio.to_thread(raw.receive)
+    if abort:
+        raw.socket.sendto(b"\x00\x05\x00\x08User aborted the transfer\x00", sender)
+    content = await asyncio.to_thread(raw.fetch, "snponly.efi", 1468, 4)
 
-    assert (opcode, again) == (6, 6)
-    assert bed.events == []
+    assert opcode == 6
+    assert content == read_loaders()["snponly.efi"]
+    await bed.until("loader.sent")
+    assert bed.names == ["loader.sent"]
+    assert bed.tally.count("tftp_transfers", "declined") == 1
+
+
+async def test_data_comes_from_the_port_that_the_site_wants(bed: Bed, raw: RawClient) -> None:
+    raw.request("even.bin")
+
+    _, _, _, sender = await asyncio.to_thread(raw.receive)
+
+    assert (sender[1] == bed.server.port) is bed.one_port
+
+
+async def test_the_port_may_change_from_one_transfer_to_the_next() -> None:
+    wanted = [False]
+    server = server_for(lambda _event: None, one_port=lambda: wanted[0])
+    await server.start()
+    ports = []
+    for wanted[0] in (False, True, False):
+        client = RawClient(server.port)
+        with client.socket:
+            client.request("even.bin")
+            ports.append((await asyncio.to_thread(client.receive))[3][1])
+    await server.close()
+
+    assert [port == server.port for port in ports] == [False, True, False]
+
+
+async def test_a_request_that_is_repeated_is_answered_again_but_not_for_ever(bed: Bed, raw: RawClient) -> None:
+    for _ in range(MAX_UNHEARD + 3):
+        raw.request("even.bin", "tsize", "0")
+    event = await bed.until("loader.unheard")
+
+    assert event.message.startswith("even.bin: the client never answered the first packet")
+    assert ("one_port" in event.message) is not bed.one_port
 
 
 async def test_a_client_that_breaks_off_half_way_is_a_failure_with_what_it_got(bed: Bed, raw: RawClient) -> None:
@@ -262,20 +316,33 @@ async def test_what_is_not_served_is_refused_with_the_rfcs_code(
     assert bed.names == [event]
 
 
-async def test_a_flood_of_requests_is_bounded_in_sessions_and_events(bed: Bed, raw: RawClient) -> None:
-    for _ in range(200):
+async def test_a_flood_of_requests_is_bounded_in_answers_and_events(bed: Bed, raw: RawClient) -> None:
+    for _ in range(1000):
         raw.request("nothing")
     async with asyncio.timeout(5):
-        while len(bed.events) < MAX_SESSIONS_PER_CLIENT:
+        while sum(count for family, _, count in bed.tally if family == "tftp_transfers") < 1000:
             await asyncio.sleep(0.02)
-    await asyncio.sleep(0.1)
 
-    assert bed.names == ["loader.missing"] * MAX_SESSIONS_PER_CLIENT
-    await asyncio.sleep(1.0)
-    raw.request("empty")
-    for _ in range(MAX_SESSIONS_PER_CLIENT):
-        assert (await asyncio.to_thread(raw.receive))[0] == 5
-    assert (await asyncio.to_thread(raw.receive))[0] == 3
+    # The flood may last into the next second.
+    assert bed.tally.count("tftp_transfers", "refused") in {MAX_ANSWERS, 2 * MAX_ANSWERS}
+    assert set(bed.names) == {"loader.missing"}
+    assert MAX_WARNINGS <= len(bed.events) <= 2 * MAX_WARNINGS
+    async with asyncio.timeout(5):
+        while bed.names[-1] != "loader.sent":
+            client = RawClient(bed.server.port, patience=0.3)
+            with client.socket, suppress(TimeoutError):
+                await asyncio.to_thread(client.fetch, "empty", 512, 1)
+
+
+async def test_garbage_is_counted_and_gets_no_answer(bed: Bed, raw: RawClient) -> None:
+    for data in (b"", b"x", b"\x00\x07\x00\x00", b"\xff" * 600, b"\x00\x03\x00\x01data"):
+        raw.socket.sendto(data, (HOST, bed.server.port))
+    raw.socket.sendto(b"\x00\x05\x00\x00late\x00", (HOST, bed.server.port))
+
+    assert await asyncio.to_thread(raw.fetch, "even.bin", 512, 1) == EVEN
+    assert bed.tally.count("tftp_transfers", "malformed") == 5
+    assert (await bed.until("loader.sent")).level is Level.INFO
+    assert bed.names == ["loader.sent"]
 
 
 async def test_many_clients_are_served_at_once() -> None:
@@ -305,12 +372,13 @@ async def test_the_node_is_found_by_its_own_address_too() -> None:
         snapshot=lambda: site,
         mac_of=nobody,
         record=events.append,
+        tally=Tally(),
     )
     await server.start()
     client = RawClient(server.port)
     with client.socket:
         assert await asyncio.to_thread(client.fetch, "f", 512, 1) == b"x"
-    await Bed(server, events).until("loader.sent")
+    await Bed(server, events, Tally()).until("loader.sent")
     await server.close()
 
     assert [(event.node, event.mac) for event in events] == [("n009", "52:54:00:00:00:09")]
@@ -332,3 +400,54 @@ async def test_closing_ends_transfers_and_may_be_repeated(bed: Bed, raw: RawClie
     await bed.server.close()
 
     assert [event.message for event in bed.events] == ["big.bin: the server stops"]
+
+
+async def test_ipv6_clients_are_served_in_frames_that_fit(tmp_path: Path) -> None:
+    events: list[Event] = []
+    server = TftpServer(
+        address=IPv6Address("::1"),
+        port=0,
+        table=Table({"big.bin": BIG}),
+        snapshot=demo,
+        mac_of=nobody,
+        record=events.append,
+        tally=Tally(),
+    )
+    await server.start()
+    target = tmp_path / "out"
+    command: Command = [
+        "curl",
+        "-sS",
+        "--tftp-blksize",
+        "1468",
+        "-o",
+        target,
+        f"tftp://[::1]:{server.port}/big.bin",
+    ]
+    await asyncio.to_thread(run, command, timeout=20)
+    event = await Bed(server, events, Tally()).until("loader.sent")
+    await server.close()
+
+    assert target.read_bytes() == BIG
+    assert event.address == "::1"
+
+
+async def test_busybox_fetches_with_its_options(bed: Bed, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    command: Command = [
+        "busybox",
+        "tftp",
+        "-g",
+        "-b",
+        "1468",
+        "-l",
+        target,
+        "-r",
+        "big.bin",
+        HOST,
+        str(bed.server.port),
+    ]
+
+    await asyncio.to_thread(run, command, timeout=20)
+
+    assert target.read_bytes() == BIG

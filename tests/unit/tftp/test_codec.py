@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tftpy.TftpPacketFactory import TftpPacketFactory
 
 from provisioner.errors import ProtocolError
-from provisioner.tftp.codec import MAX_REQUEST, decode, encode
-from provisioner.tftp.packet import Acknowledge, Data, Failure, OptionAcknowledge, ReadRequest, WriteRequest
+from provisioner.tftp.codec import HEADER, MAX_REQUEST, acknowledged, blocks, decode, encode
+from provisioner.tftp.packet import Acknowledge, Failure, OptionAcknowledge, ReadRequest, WriteRequest
 
 
 @given(st.binary(max_size=MAX_REQUEST + 2))
@@ -74,11 +74,34 @@ def test_what_no_client_sends_is_refused_with_the_reason(data: bytes, why: str) 
         decode(data)
 
 
-@given(st.integers(0, 65535), st.binary(max_size=1468))
-def test_tftpy_reads_the_blocks_that_we_send(block: int, content: bytes) -> None:
-    theirs = TftpPacketFactory().parse(encode(Data(block, content)))
+@given(st.binary(max_size=400), st.integers(8, 64), st.integers(1, 8))
+def test_tftpy_reads_the_blocks_that_we_send(content: bytes, size: int, window: int) -> None:
+    end = len(content) // size + 2
+    read = []
+    for first in range(1, end, window):
+        packets = blocks(memoryview(content), size, range(first, min(first + window, end)))
+        for at in range(0, len(packets), size + HEADER):
+            theirs = TftpPacketFactory().parse(packets[at : at + size + HEADER])
+            read.append((theirs.blocknumber, theirs.data))
 
-    assert (theirs.blocknumber, theirs.data) == (block, content)
+    assert [number for number, _ in read] == list(range(1, end))
+    assert b"".join(data for _, data in read) == content
+
+
+def test_the_number_of_a_block_wraps() -> None:
+    packets = blocks(memoryview(bytes(8 * 65540)), 8, range(65535, 65538))
+
+    assert [packets[at : at + HEADER] for at in (0, 12, 24)] == [b"\0\3\xff\xff", b"\0\3\0\0", b"\0\3\0\1"]
+
+
+@given(st.binary(max_size=8) | st.binary(max_size=8).map(lambda rest: b"\x00\x04" + rest))
+def test_an_acknowledgement_is_the_same_to_the_short_way_and_to_the_decoder(data: bytes) -> None:
+    try:
+        packet = decode(data[:HEADER])
+    except ProtocolError:
+        packet = Failure(0, "")
+
+    assert acknowledged(data) == (packet.block if isinstance(packet, Acknowledge) else None)
 
 
 def test_tftpy_reads_the_options_that_we_grant() -> None:
