@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
@@ -31,8 +32,7 @@ class ReverseName:
 
         Zones end where labels end: 10.1.0.0/20 is sixteen zones, 0.1.10.in-addr.arpa to 15.1.10.in-addr.arpa.
         """
-        step = 8 if network.version == 4 else 4
-        length = -(-network.prefixlen // step) * step
+        length = _zone_length(network)
         if self.network.version != network.version or self.network.prefixlen < length:
             return None
         if self.network.network_address not in network:
@@ -56,6 +56,16 @@ def name_of(network: Network) -> str:
         return ".".join(reversed(parts)) + _V4
     digits = network.network_address.exploded.replace(":", "")[: network.prefixlen // 4]
     return ".".join(reversed(digits)) + _V6
+
+
+def zones_of(network: Network) -> Iterator[str]:
+    """The zones of a served network: one, or up to 128 where it ends inside a label."""
+    return map(name_of, network.subnets(new_prefix=_zone_length(network)))
+
+
+def _zone_length(network: Network) -> int:
+    step = 8 if network.version == 4 else 4
+    return -(-network.prefixlen // step) * step
 
 
 def _parse_v4(labels: list[str]) -> ReverseName:

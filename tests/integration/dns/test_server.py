@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from dnslib import DNSRecord
 
-from provisioner.dns.server import DnsServer, Limits
+from provisioner.dns.guard import Budget
+from provisioner.dns.server import DnsServer
+from provisioner.dns.stream import Limits
 from provisioner.errors import UnavailableError
 from provisioner.host.run import run
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.tally import Tally
 from tests.support.packets import demo, interface, node, snapshot
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("dig")]
@@ -177,3 +181,71 @@ async def test_a_port_that_is_taken_is_an_error_that_names_it(server: DnsServer)
     with pytest.raises(UnavailableError, match=f"{HOST}:{server.port}"):
         await other.start()
     await other.close()
+
+
+async def test_over_ipv6_the_same_is_answered(site: Site) -> None:
+    server = DnsServer(address=IPv6Address("::1"), port=0, snapshot=site.current)
+    await server.start()
+    try:
+        for transport in ("+notcp", "+tcp"):
+            words = ["dig", "@::1", "-p", str(server.port), "+tries=1", "+time=3", "+short", transport]
+            told = await asyncio.to_thread(run, [*words, "n001.cluster.local"], timeout=10)
+            assert told == "10.77.0.11\n"
+    finally:
+        await server.close()
+
+
+async def test_who_asks_too_often_for_long_replies_is_sent_to_tcp(site: Site) -> None:
+    """A forged sender cannot make us flood somebody with more than was sent to us."""
+    budget = Budget(lambda: 0.0, octets=1000)
+    server = DnsServer(address=IPv4Address(HOST), port=0, snapshot=site.current, budget=budget)
+    await server.start()
+    query = bytes(DNSRecord.question("cluster.local", "ANY").pack())
+    loop = asyncio.get_running_loop()
+    sizes = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as client:
+        client.connect((HOST, server.port))
+        async with asyncio.timeout(5):
+            for _ in range(50):
+                client.send(query)
+                sizes.append(len(await loop.sock_recv(client, 4096)))
+
+    await server.close()
+
+    surplus = sizes[0] - 2 * len(query)
+    assert surplus > 0
+    assert sizes == [sizes[0]] * (1000 // surplus) + [len(query)] * (50 - 1000 // surplus)
+
+
+async def test_nonsense_is_counted_and_costs_one_line_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    tally = Tally()
+    server = DnsServer(address=IPv4Address(HOST), port=0, snapshot=site.current, tally=tally)
+    await server.start()
+    caplog.set_level(logging.INFO)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for _ in range(200):
+            client.sendto(b"nonsense that is long enough", (HOST, server.port))
+        async with asyncio.timeout(5):
+            while tally.count("dns_queries", "formerr") < 200:
+                await asyncio.sleep(0.01)
+    await server.close()
+
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("provisioner")] == [
+        f"DNS: {HOST} sends what is no DNS query; more like it is only counted"
+    ]
+
+
+async def test_one_client_has_only_so_many_connections(site: Site) -> None:
+    limits = Limits(client_connections=2)
+    server = DnsServer(address=IPv4Address(HOST), port=0, snapshot=site.current, limits=limits)
+    await server.start()
+    opened = [await asyncio.open_connection(HOST, server.port) for _ in range(3)]
+    try:
+        async with asyncio.timeout(3):
+            assert await opened[2][0].read(1) == b""
+    finally:
+        for _, writer in opened:
+            writer.close()
+        await server.close()

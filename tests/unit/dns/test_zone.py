@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import IPv4Interface, ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.dns.message import Authority, Code, Kind, Question, Reply
+from provisioner.dns.message import Authority, Code, Kind, Question, Record, Reply
 from provisioner.dns.zone import Zones
+from provisioner.model.resolved import ResolvedBmc
+from provisioner.model.snapshot import Snapshot
 from tests.support.packets import demo, interface, node, snapshot
 
 ZONES = Zones.of(demo(cidr6="fd77::/64"))
@@ -133,3 +138,112 @@ def test_a_node_that_boots_from_an_interface_without_address_is_named_by_the_nex
 def test_no_question_raises(name: str, kind: int) -> None:
     for zone in ("", ".cluster.local", ".0.77.10.in-addr.arpa", ".d.f.ip6.arpa"):
         assert asked(name + zone, kind).code in Code
+
+
+def named(**dns: object) -> Zones:
+    """The demo site with more in `dns:`, and management controllers for n001 and n002."""
+    base = demo(cidr6="fd77::/64")
+    site = base.site.model_validate({**base.site.model_dump(mode="json", exclude_unset=True), "dns": dns})
+    bmc = ResolvedBmc(ip=IPv4Interface("10.77.0.201/24"))
+    nodes = dict(base.nodes)
+    nodes["n001"] = nodes["n001"].model_copy(update={"bmc": bmc})
+    return Zones.of(Snapshot.build("1", site, nodes.values()), serial=77)
+
+
+SLURM = {"name": "_slurmctld._tcp", "port": 6817, "nodes": ["n002", "provisioner"]}
+
+
+def test_a_management_controller_has_a_name_and_its_address_leads_back() -> None:
+    zones = named()
+
+    assert values(asked("n001-bmc.cluster.local", zones=zones)) == ["10.77.0.201"]
+    assert values(asked("201.0.77.10.in-addr.arpa", Kind.PTR, zones)) == ["n001-bmc.cluster.local"]
+    assert asked("n002-bmc.cluster.local", zones=zones).code is Code.NAME_ERROR
+
+
+def test_a_service_is_found_on_its_nodes_the_first_one_preferred() -> None:
+    zones = named(services=[SLURM])
+
+    assert values(asked("_slurmctld._tcp.cluster.local", Kind.SRV, zones)) == [
+        "0 0 6817 n002.cluster.local",
+        "10 0 6817 provisioner.cluster.local",
+    ]
+    assert values(asked("_slurmctld._tcp.cluster.local", Kind.A, zones)) == []
+
+
+def test_the_name_above_a_service_exists_and_others_do_not() -> None:
+    zones = named(services=[SLURM])
+
+    assert asked("_tcp.cluster.local", zones=zones).code is Code.NO_ERROR
+    assert asked("_udp.cluster.local", zones=zones).code is Code.NAME_ERROR
+
+
+def test_an_alias_comes_with_the_address_behind_it() -> None:
+    zones = named(aliases={"Login": "n002", "boot": "provisioner"})
+
+    assert values(asked("login.cluster.local", Kind.A, zones)) == ["n002.cluster.local", "10.77.0.12"]
+    assert values(asked("login.cluster.local", Kind.CNAME, zones)) == ["n002.cluster.local"]
+    assert values(asked("login.cluster.local", Kind.ANY, zones)) == ["n002.cluster.local"]
+    assert values(asked("login.cluster.local", Kind.AAAA, zones)) == ["n002.cluster.local"]
+    assert values(asked("boot.cluster.local", Kind.A, zones)) == ["provisioner.cluster.local", "10.77.0.1"]
+
+
+def test_the_zones_are_those_of_the_domains_and_of_the_networks() -> None:
+    zones = Zones.of(demo(cidr="10.77.0.0/23", server="10.77.1.1", cidr6="fd77::/63"))
+
+    assert set(zones.apexes) == {
+        "0.77.10.in-addr.arpa",
+        "1.77.10.in-addr.arpa",
+        "cluster.local",
+        "0.0.0.0.0.0.0.0.0.0.0.0.7.7.d.f.ip6.arpa",
+        "1.0.0.0.0.0.0.0.0.0.0.0.7.7.d.f.ip6.arpa",
+    }
+
+
+@pytest.mark.parametrize(
+    "zones",
+    [
+        named(services=[SLURM], aliases={"login": "n001", "boot": "provisioner"}),
+        Zones.of(snapshot(node("Rack-A-N1", interface("Eth0.100", "10.77.0.5/24")), domain="Cluster.LOCAL")),
+    ],
+)
+def test_every_record_of_a_transfer_is_what_a_question_for_it_is_answered(zones: Zones) -> None:
+    for apex in zones.apexes:
+        whole = list(zones.records(apex))
+        assert whole[0].kind is Kind.SOA
+        for name in {each.name for each in whole}:
+            every = asked(name, Kind.ANY, zones).answers
+            assert as_texts(every) == as_texts(each for each in whole if each.name == name)
+
+
+def as_texts(records: Iterable[Record]) -> list[tuple[str, str, str]]:
+    return sorted((each.name, each.kind.name, str(each.value)) for each in records)
+
+
+def test_a_node_with_the_name_of_a_further_interface_keeps_it() -> None:
+    zones = Zones.of(
+        snapshot(
+            node("n1", interface("eth0", "10.77.0.5/24"), interface("eth1", "10.77.0.6/24")),
+            node("n1-eth1", interface("eth0", "10.77.0.7/24")),
+        )
+    )
+
+    assert values(asked("n1-eth1.cluster.local", zones=zones)) == ["10.77.0.7"]
+    transferred = [each for each in zones.records("cluster.local") if each.name == "n1-eth1.cluster.local"]
+    assert [str(each.value) for each in transferred] == ["10.77.0.7"]
+
+
+def test_the_serial_is_that_of_all_zones() -> None:
+    zones = named()
+
+    for apex, domain in zones.apexes.items():
+        value = zones.authority(apex, domain).value
+        assert isinstance(value, Authority)
+        assert value.serial == 77
+
+
+def test_this_server_has_its_ipv6_address_where_it_serves_one() -> None:
+    zones = Zones.of(demo(cidr6="fd77::/64", server6="fd77::1"))
+
+    assert values(asked("provisioner.cluster.local", Kind.AAAA, zones)) == ["fd77::1"]
+    assert values(asked(ip_address("fd77::1").reverse_pointer, Kind.PTR, zones)) == ["provisioner.cluster.local"]
