@@ -2,6 +2,10 @@
 
 iPXE waits about 13 s for IPv6 autoconfiguration where nobody answers its solicitation. An advertisement with the
 lifetime 0 and no prefix ends the wait and configures nothing: no default route, no address.
+
+Where we give out addresses by DHCPv6, it says so (M and O), and which prefix is on the link: a lease alone has
+none (RFC 8415 section 18.2.10.1), so its holder would not find even the server. Nobody makes an address of it: A
+is off.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import asyncio
 import logging
 import socket
 import struct
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -18,7 +22,12 @@ logger = logging.getLogger(__name__)
 _SOLICITATION = 133
 # Type, code, checksum (the kernel's), hop limit, flags, router lifetime, reachable time, retransmission time:
 # zero is "unspecified by this router", and for the lifetime "not a default router".
-_ADVERTISEMENT = struct.pack("!BBHBBHII", 134, 0, 0, 0, 0, 0, 0, 0)
+_ADVERTISEMENT = struct.Struct("!BBHBBHII")
+# Type, length in eights, prefix length, flags, valid and preferred lifetime, reserved, prefix (section 4.6.2).
+_PREFIX = struct.Struct("!BBBBIII16s")
+_MANAGED_AND_OTHER = 0xC0
+_ON_LINK = 0x80
+_FOR_EVER = 0xFFFFFFFF
 _ALL_NODES = "ff02::1"
 _ALL_ROUTERS = "ff02::2"
 _HOPS = 255
@@ -54,11 +63,24 @@ def _option_kinds(options: bytes) -> set[int] | None:
     return kinds
 
 
-class RouterAdvertiser:
-    """Answers on one interface. Nothing but time depends on it: where it cannot run, it says so in the log."""
+def advertisement(prefix: IPv6Network | None) -> bytes:
+    """The ICMPv6 packet without its checksum; `prefix` is the network whose addresses come by DHCPv6."""
+    if prefix is None:
+        return _ADVERTISEMENT.pack(134, 0, 0, 0, 0, 0, 0, 0)
+    head = _ADVERTISEMENT.pack(134, 0, 0, 0, _MANAGED_AND_OTHER, 0, 0, 0)
+    address = prefix.network_address.packed
+    return head + _PREFIX.pack(3, 4, prefix.prefixlen, _ON_LINK, _FOR_EVER, _FOR_EVER, 0, address)
 
-    def __init__(self, *, interface: str) -> None:
+
+class RouterAdvertiser:
+    """Answers on one interface. Nothing but time depends on it: where it cannot run, it says so in the log.
+
+    With `prefix`, the nodes of that network get their addresses by DHCPv6, and need it for that.
+    """
+
+    def __init__(self, *, interface: str, prefix: IPv6Network | None = None) -> None:
         self._interface = interface
+        self._advertisement = advertisement(prefix)
         self._socket: socket.socket | None = None
 
     async def start(self) -> None:
@@ -85,7 +107,7 @@ class RouterAdvertiser:
             address = IPv6Address(source[0].partition("%")[0])
             target = target_of(packet, _hops(ancillary), address)
             if target is not None:
-                opened.sendto(_ADVERTISEMENT, (target, 0, 0, source[3]))
+                opened.sendto(self._advertisement, (target, 0, 0, source[3]))
         except OSError as error:
             logger.debug("router advertisement on %s: %s", self._interface, error)
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from provisioner.dhcp.client import Client
 from provisioner.dhcp.lease import Leases
 from provisioner.dhcp.message import NO_ADDRESS, Message
-from provisioner.model.boot import Decision, Unknown
+from provisioner.model.boot import Decision
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
@@ -17,7 +17,10 @@ from provisioner.model.written import Network
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The state of the world: `server` is our own address where the message came in, `now` Unix seconds."""
+    """The state of the world: `server` is our own address where the message came in, `now` Unix seconds.
+
+    `boot_service` says that it came to port 4011, where firmware asks for a boot file and nothing else.
+    """
 
     snapshot: Snapshot
     catalogue: Catalogue
@@ -25,6 +28,7 @@ class Context:
     http_port: int
     leases: Leases
     now: float
+    boot_service: bool = False
 
     def network_for(self, message: Message) -> tuple[str, Network] | None:
         """The network that the client is on.
@@ -40,7 +44,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One message, who sent it, on which network, and what the machine boots."""
+    """One message, who sent it, on which network, what the machine boots, and which node it is, if any."""
 
     message: Message
     context: Context
@@ -48,8 +52,4 @@ class Case:
     network_name: str
     network: Network
     decision: Decision
-
-    @property
-    def node(self) -> ResolvedNode | None:
-        """The node that the machine is."""
-        return None if isinstance(self.decision, Unknown) else self.decision.node
+    node: ResolvedNode | None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
-from provisioner.dhcp.message import Message, Op, Option
+from provisioner.dhcp.message import NO_ADDRESS, Message, Op, Option
 from provisioner.errors import ProtocolError
 
 MAX_SIZE = 1500
@@ -22,7 +22,7 @@ _FILE_OFFSET = 108
 _SNAME_OFFSET = 44
 # Old relays drop what is shorter than a BOOTP message (RFC 1542 section 2.1).
 _MIN_REPLY = 300
-_WIRE_ONLY = frozenset({_PAD, _END, Option.OVERLOAD})
+_WIRE_ONLY = frozenset({_PAD, _END, int(Option.OVERLOAD)})
 _OPS = {op.value: op for op in Op}
 
 
@@ -39,12 +39,14 @@ def decode(data: bytes) -> Message:
     if cookie != _COOKIE:
         raise ProtocolError(f"octet 236: {cookie.hex()} is not the magic cookie 63825363")
     options = _options(data, _HEADER.size, len(data), {})
-    overload = _take_overload(options)
-    if overload & 1:
-        _options(data, _FILE_OFFSET, _FILE_OFFSET + 128, options)
-    if overload & 2:
-        _options(data, _SNAME_OFFSET, _SNAME_OFFSET + 64, options)
-    options.pop(Option.OVERLOAD, None)
+    overload = 0
+    if Option.OVERLOAD in options:
+        overload = _take_overload(options)
+        if overload & 1:
+            _options(data, _FILE_OFFSET, _FILE_OFFSET + 128, options)
+        if overload & 2:
+            _options(data, _SNAME_OFFSET, _SNAME_OFFSET + 64, options)
+        options.pop(Option.OVERLOAD, None)
     return Message(
         op=_OPS[op],
         xid=xid,
@@ -53,10 +55,11 @@ def decode(data: bytes) -> Message:
         hops=hops,
         secs=secs,
         flags=flags,
-        ciaddr=IPv4Address(ciaddr),
-        yiaddr=IPv4Address(yiaddr),
-        siaddr=IPv4Address(siaddr),
-        giaddr=IPv4Address(giaddr),
+        # Most addresses of most messages are zero, and to make one takes longer than to look.
+        ciaddr=IPv4Address(ciaddr) if ciaddr else NO_ADDRESS,
+        yiaddr=IPv4Address(yiaddr) if yiaddr else NO_ADDRESS,
+        siaddr=IPv4Address(siaddr) if siaddr else NO_ADDRESS,
+        giaddr=IPv4Address(giaddr) if giaddr else NO_ADDRESS,
         sname=b"" if overload & 2 else sname.partition(b"\0")[0],
         file=b"" if overload & 1 else file.partition(b"\0")[0],
         options=MappingProxyType(options),
@@ -83,10 +86,12 @@ def encode(message: Message) -> bytes:
         message.file,
         _COOKIE,
     )
-    data = b"".join((header, *_pieces(message.options), b"\xff"))
+    data = bytearray(header)
+    _append(data, message.options)
+    data.append(_END)
     if len(data) > MAX_SIZE:
         raise ValueError(f"the options make a message of {len(data)} octets; at most {MAX_SIZE} are sent")
-    return data.ljust(_MIN_REPLY, b"\0")
+    return bytes(data).ljust(_MIN_REPLY, b"\0")
 
 
 def _options(data: bytes, start: int, end: int, found: dict[int, bytes]) -> dict[int, bytes]:
@@ -117,22 +122,22 @@ def _take_overload(options: dict[int, bytes]) -> int:
     return value[0]
 
 
-def _pieces(options: Mapping[int, bytes]) -> Iterator[bytes]:
+def _append(data: bytearray, options: Mapping[int, bytes]) -> None:
     for code, value in options.items():
         if code in _WIRE_ONLY or not 0 < code < _END:
             raise ValueError(f"{code} is not the code of an option that has a value")
         for start in range(0, len(value) or 1, _PIECE):
             piece = value[start : start + _PIECE]
-            yield bytes((code, len(piece))) + piece
+            data.append(code)
+            data.append(len(piece))
+            data += piece
 
 
 def _check(message: Message) -> None:
-    for name, value, limit in (
-        ("chaddr", message.chaddr, 16),
-        ("sname", message.sname, 64),
-        ("file", message.file, 128),
-    ):
+    if len(message.chaddr) > 16:
+        raise ValueError(f"chaddr has {len(message.chaddr)} octets; 16 fit")
+    for name, value, limit in (("sname", message.sname, 64), ("file", message.file, 128)):
         if len(value) > limit:
             raise ValueError(f"{name} has {len(value)} octets; {limit} fit")
-        if name != "chaddr" and b"\0" in value:
+        if b"\0" in value:
             raise ValueError(f"{name} contains a zero octet, which ends it")

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 NO_ADDRESS = IPv4Address(0)
 ETHERNET = 1
+INFINIBAND = 32
 BROADCAST_FLAG = 0x8000
 
 
@@ -41,20 +42,25 @@ class Option(IntEnum):
     DNS = 6
     HOST_NAME = 12
     DOMAIN_NAME = 15
+    VENDOR = 43
     REQUESTED_ADDRESS = 50
     LEASE_TIME = 51
     OVERLOAD = 52
     KIND = 53
     SERVER = 54
+    WANTED = 55
     TEXT = 56
     RENEWAL_TIME = 58
     REBINDING_TIME = 59
     VENDOR_CLASS = 60
     CLIENT = 61
+    BOOT_SERVER = 66
+    BOOT_FILE = 67
     USER_CLASS = 77
     RELAY = 82
     ARCHITECTURE = 93
     MACHINE = 97
+    DOMAIN_SEARCH = 119
     IPXE = 175
 
 

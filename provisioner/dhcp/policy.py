@@ -7,16 +7,20 @@ the pool of the network, then silence.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from provisioner.boot.policy import decide
+from provisioner.dhcp.answer import Answer, ignored
 from provisioner.dhcp.case import Case, Context
-from provisioner.dhcp.client import Client, client_of
+from provisioner.dhcp.client import client_of, hardware_of
 from provisioner.dhcp.lease import Lease, choose
-from provisioner.dhcp.message import ETHERNET, NO_ADDRESS, Kind, Message, Op, Option
-from provisioner.dhcp.reply import inform_reply, lease_reply, nak, next_step
+from provisioner.dhcp.message import NO_ADDRESS, Kind, Message, Op, Option
+from provisioner.dhcp.proxy import proxy_answer
+from provisioner.dhcp.reply import BOOT_SERVICE_PORT, inform_reply, lease_reply, nak, next_step
 from provisioner.model.address import MacAddress
+from provisioner.model.boot import Unknown
 from provisioner.model.event import Level
 from provisioner.model.written import DhcpMode
 
@@ -33,23 +37,7 @@ DECLINE_SECONDS = 600
 """How long a pool address rests after a machine found it in use."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to do about one message: `name` in an event's terms, and the reason in a sentence.
-
-    The names are offer, ack, nak, decline, release and ignored. `keep` is a lease to remember and `drop` a
-    machine whose lease to forget; the policy itself changes nothing.
-    """
-
-    name: str
-    reason: str
-    reply: Message | None = None
-    client: Client | None = None
-    node: str | None = None
-    address: IPv4Address | None = None
-    level: Level = Level.INFO
-    keep: Lease | None = None
-    drop: MacAddress | None = None
+_NAMES = {kind: kind.name.lower() for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,43 +51,37 @@ class _Place:
 
 def answer(message: Message, context: Context) -> Answer:
     """The answer to any message; nothing that a client can send raises."""
-    if message.op is not Op.REQUEST or message.htype != ETHERNET or len(message.chaddr) != 6:
-        return Answer("ignored", "not a request from an Ethernet address")
-    client = client_of(message)
-    if message.kind is None:
+    hardware = hardware_of(message) if message.op is Op.REQUEST else None
+    if hardware is None:
+        return Answer("ignored", "not a request from an Ethernet or InfiniBand address")
+    client = client_of(message, hardware)
+    kind = message.kind
+    if kind is None:
         return Answer("ignored", "no DHCP message type (option 53): plain BOOTP", client=client)
     found = context.network_for(message)
     if found is None:
         where = message.giaddr if message.giaddr != NO_ADDRESS else context.server
         return Answer("ignored", f"no network of this site holds {where}", client=client)
     name, network = found
-    if network.dhcp is not DhcpMode.AUTHORITATIVE:
+    if network.dhcp is DhcpMode.OFF:
         return Answer("ignored", f"the network {name} has dhcp: {network.dhcp}", client=client)
     decision = decide(context.snapshot, context.catalogue, client.machine)
-    case = Case(message, context, client, name, network, decision)
-    return _by_kind(case, message.kind)
+    node = None if isinstance(decision, Unknown) else decision.node
+    case = Case(message, context, client, name, network, decision, node)
+    return proxy_answer(case, kind) if network.dhcp is DhcpMode.PROXY else _by_kind(case, kind)
 
 
 def _by_kind(case: Case, kind: Kind) -> Answer:
-    match kind:
-        case Kind.DISCOVER:
-            return _discover(case)
-        case Kind.REQUEST:
-            return _request(case)
-        case Kind.DECLINE:
-            return _decline(case)
-        case Kind.RELEASE:
-            return _release(case)
-        case Kind.INFORM:
-            return _inform(case)
-        case Kind.OFFER | Kind.ACK | Kind.NAK:
-            return _ignored(case, f"{kind.name} is a server's message")
+    if case.context.boot_service:
+        return ignored(case, f"only networks with dhcp: proxy are asked at port {BOOT_SERVICE_PORT}")
+    decide_kind = _KINDS.get(kind)
+    return decide_kind(case) if decide_kind else ignored(case, f"{kind.name} is a server's message")
 
 
 def _discover(case: Case) -> Answer:
     place = _place(case, case.message.address(Option.REQUESTED_ADDRESS))
     if place.address is None:
-        return _ignored(case, place.reason)
+        return ignored(case, place.reason)
     return _grant(case, Kind.OFFER, place)
 
 
@@ -107,16 +89,30 @@ def _request(case: Case) -> Answer:
     """One rule for the four states of section 4.3.2: whatever address the client names must be its own."""
     server = case.message.address(Option.SERVER)
     if server is not None and server != case.context.server:
-        return _ignored(case, f"it chose the server {server}", drop=case.client.machine.mac)
+        return _chose_another(case, server)
     wanted = case.message.address(Option.REQUESTED_ADDRESS) or case.message.ciaddr
     if wanted == NO_ADDRESS:
-        return _ignored(case, "a REQUEST that names no address")
+        return ignored(case, "a REQUEST that names no address")
     place = _place(case, wanted)
     if place.address == wanted:
         return _grant(case, Kind.ACK, place)
     if place.address is None and wanted in case.network.cidr and _usable(case, wanted):
-        return _ignored(case, place.reason)
+        return ignored(case, place.reason)
     return _refuse(case, wanted, place)
+
+
+def _chose_another(case: Case, server: IPv4Address) -> Answer:
+    """Another daemon of the site may have lent an address of our pool then: it is not ours to offer to others."""
+    chosen, pool = case.message.address(Option.REQUESTED_ADDRESS), case.network.pool
+    mac, now = case.client.machine.mac, case.context.now
+    reason = f"it chose the server {server}"
+    if chosen is None or pool is None or not pool.ends[0] <= chosen <= pool.ends[1]:
+        return ignored(case, reason, drop=mac)
+    holder = case.context.leases.at(chosen, now)
+    # Nobody takes away by this what another machine holds.
+    if holder is not None and holder.mac != mac:
+        return ignored(case, reason, drop=mac)
+    return ignored(case, reason, keep=Lease(mac, chosen, now + POOL_SECONDS))
 
 
 def _decline(case: Case) -> Answer:
@@ -136,7 +132,7 @@ def _release(case: Case) -> Answer:
 def _inform(case: Case) -> Answer:
     # Answering any other address would let a forged one aim our packets at strangers.
     if case.message.ciaddr not in case.network.cidr:
-        return _ignored(case, f"INFORM from {case.message.ciaddr}, which is not on {case.network_name}")
+        return ignored(case, f"INFORM from {case.message.ciaddr}, which is not on {case.network_name}")
     return _note(case, "ack", "settings only (INFORM)", address=case.message.ciaddr, reply=inform_reply(case))
 
 
@@ -177,10 +173,17 @@ def _grant(case: Case, kind: Kind, place: _Place) -> Answer:
     seconds = POOL_SECONDS if place.pooled else LEASE_SECONDS
     step = next_step(case)
     reply = lease_reply(case, kind, address=address, seconds=seconds, step=step)
-    keep = _lease(case, kind, address) if place.pooled else None
-    drop = None if place.pooled else case.client.machine.mac
-    reason = f"{address}, {step.description}; {place.reason}"
-    return _note(case, kind.name.lower(), reason, address=address, reply=reply, keep=keep, drop=drop)
+    return Answer(
+        _NAMES[kind],
+        f"{address!s}, {step.description}; {place.reason}",
+        reply,
+        case.client,
+        case.node.name if case.node else None,
+        address,
+        keep=_lease(case, kind, address) if place.pooled else None,
+        drop=None if place.pooled else case.client.machine.mac,
+        lasting=not place.pooled,
+    )
 
 
 def _lease(case: Case, kind: Kind, address: IPv4Address) -> Lease:
@@ -198,10 +201,6 @@ def _refuse(case: Case, wanted: IPv4Address, place: _Place) -> Answer:
     return _note(case, "nak", reason, address=wanted, level=Level.WARNING, reply=reply)
 
 
-def _ignored(case: Case, reason: str, *, drop: MacAddress | None = None) -> Answer:
-    return _note(case, "ignored", reason, drop=drop)
-
-
 def _note(
     case: Case,
     name: str,
@@ -215,3 +214,12 @@ def _note(
 ) -> Answer:
     node = case.node.name if case.node else None
     return Answer(name, reason, reply, case.client, node, address=address, level=level, keep=keep, drop=drop)
+
+
+_KINDS: Mapping[Kind, Callable[[Case], Answer]] = {
+    Kind.DISCOVER: _discover,
+    Kind.REQUEST: _request,
+    Kind.DECLINE: _decline,
+    Kind.RELEASE: _release,
+    Kind.INFORM: _inform,
+}

@@ -6,20 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from types import MappingProxyType
+from typing import NamedTuple
 
 from provisioner.dhcp.case import Case
 from provisioner.dhcp.client import Program
-from provisioner.dhcp.message import BROADCAST_FLAG, NO_ADDRESS, Kind, Message, Op, Option
+from provisioner.dhcp.message import BROADCAST_FLAG, ETHERNET, NO_ADDRESS, Kind, Message, Op, Option
+from provisioner.dhcp.search import domain_search
 
 SERVER_PORT = 67
 CLIENT_PORT = 68
-_BROADCAST = IPv4Address("255.255.255.255")
+BOOT_SERVICE_PORT = 4011
+"""Where a proxy serves boot files by unicast (PXE specification 2.1, section 2.2.5)."""
 
 # Encapsulated option 176 = 1 (no-pxedhcp): iPXE then does not wait 3 s for a proxy's offer.
 _NO_PROXY = bytes.fromhex("b00101")
+# PXE_DISCOVERY_CONTROL = 8 in option 43: no search for boot servers, no menu, the file that is named.
+_NO_DISCOVERY = bytes.fromhex("060108ff")
 
 
 _ECHO_LIMIT = 255
+_ECHOED = (Option.CLIENT, Option.MACHINE, Option.RELAY)
 _RESOLVER_LIMIT = 8
 
 
@@ -32,13 +38,16 @@ class NextStep:
     options: dict[int, bytes] = field(default_factory=dict)
 
 
+_ADDRESS_ONLY = NextStep("address only")
+
+
 def next_step(case: Case) -> NextStep:
     """What the program that asks loads next. The script tells a person why, where the node cannot boot."""
     machine = case.client.machine
-    base = f"http://{case.context.server}:{case.context.http_port}"
+    if case.client.program is Program.SYSTEM:
+        return _ADDRESS_ONLY
+    base = f"http://{case.context.server!s}:{case.context.http_port}"
     match case.client.program:
-        case Program.SYSTEM:
-            return NextStep("address only")
         case Program.IPXE:
             return NextStep("boot script", f"{base}/boot/{machine.mac.hyphenated}", {Option.IPXE: _NO_PROXY})
         case Program.HTTP if machine.firmware.loader:
@@ -53,16 +62,36 @@ def next_step(case: Case) -> NextStep:
 
 def lease_reply(case: Case, kind: Kind, *, address: IPv4Address, seconds: int, step: NextStep) -> Message:
     """The OFFER or ACK of an address for so many seconds (RFC 2131 section 4.3.1, table 3)."""
-    times: dict[int, bytes] = {
-        Option.LEASE_TIME: _seconds(seconds),
-        Option.RENEWAL_TIME: _seconds(seconds // 2),
-        Option.REBINDING_TIME: _seconds(seconds * 7 // 8),
-    }
+    options = _identity(case, kind)
+    options[Option.LEASE_TIME] = _seconds(seconds)
+    options[Option.RENEWAL_TIME] = _seconds(seconds // 2)
+    options[Option.REBINDING_TIME] = _seconds(seconds * 7 // 8)
+    options.update(_settings(case))
+    options.update(step.options)
+    options.update(_boot_options(case, step))
     return _reply(
         case,
-        {**_identity(case, kind), **times, **_settings(case), **step.options},
+        options,
         yiaddr=address,
         siaddr=case.context.server if step.file else NO_ADDRESS,
+        ciaddr=case.message.ciaddr if kind is Kind.ACK else NO_ADDRESS,
+        file=step.file.encode(),
+    )
+
+
+def boot_reply(case: Case, kind: Kind, step: NextStep) -> Message:
+    """The OFFER or ACK of a proxy: what to load, from whom, and no address (PXE specification 2.1, table 2-3)."""
+    options = _identity(case, kind)
+    options.update(_boot_options(case, step))
+    if case.client.program is Program.HTTP:
+        options[Option.VENDOR_CLASS] = b"HTTPClient"
+    else:
+        options[Option.VENDOR_CLASS] = b"PXEClient"
+        options[Option.VENDOR] = _NO_DISCOVERY
+    return _reply(
+        case,
+        options,
+        siaddr=case.context.server,
         ciaddr=case.message.ciaddr if kind is Kind.ACK else NO_ADDRESS,
         file=step.file.encode(),
     )
@@ -79,17 +108,34 @@ def nak(case: Case, text: str) -> Message:
     return _reply(case, {**_identity(case, Kind.NAK), Option.TEXT: text.encode()[:255]}, flags=flags)
 
 
-def destination(reply: Message) -> tuple[str, int]:
-    """Address and port that a reply is sent to (RFC 2131 section 4.1).
+class Target(NamedTuple):
+    """Where a reply goes: address and port, and the hardware address of a client that has no address yet."""
 
-    A client without an address is reached by broadcast, whether or not it asked for that: a unicast to it
-    needs a raw frame, which this server does not send yet.
-    """
+    address: str
+    port: int
+    hardware: bytes = b""
+
+
+def destination(reply: Message) -> Target:
+    """Where the client hears a reply (RFC 2131 section 4.1): relay, own address, hardware, or everybody."""
     if reply.giaddr != NO_ADDRESS:
-        return str(reply.giaddr), SERVER_PORT
-    if reply.ciaddr != NO_ADDRESS and reply.kind is not Kind.NAK:
-        return str(reply.ciaddr), CLIENT_PORT
-    return str(_BROADCAST), CLIENT_PORT
+        return Target(str(reply.giaddr), SERVER_PORT)
+    if reply.kind is Kind.NAK:
+        return _EVERYBODY
+    if reply.ciaddr != NO_ADDRESS:
+        return Target(str(reply.ciaddr), CLIENT_PORT)
+    # Only Ethernet has hardware addresses of six octets; InfiniBand is always broadcast (RFC 4390 section 2.2).
+    if reply.flags & BROADCAST_FLAG or reply.yiaddr == NO_ADDRESS or reply.htype != ETHERNET:
+        return _EVERYBODY
+    return Target(str(reply.yiaddr), CLIENT_PORT, reply.chaddr)
+
+
+_EVERYBODY = Target("255.255.255.255", CLIENT_PORT)
+
+
+def everybody(target: Target) -> Target:
+    """A target that takes no hardware address to reach: everybody on the link."""
+    return _EVERYBODY._replace(port=target.port)
 
 
 def _reply(
@@ -103,29 +149,45 @@ def _reply(
     flags: int | None = None,
 ) -> Message:
     asked = case.message
-    # The client's identifier returns (RFC 6842), and the relay's information last (RFC 3046 section 2.2). Both
-    # are the sender's own bytes, which must not make the reply too long to send.
-    echoed: dict[int, bytes] = {
-        code: asked.options[code]
-        for code in (Option.CLIENT, Option.RELAY)
-        if 0 < len(asked.options.get(code, b"")) <= _ECHO_LIMIT
-    }
+    # The client's identifier returns (RFC 6842), the machine's, at which some firmware looks (PXE specification
+    # 2.1, table 2-3), and the relay's information last (RFC 3046 section 2.2). All are the sender's own bytes,
+    # which must not make the reply too long to send.
+    for code in _ECHOED:
+        value = asked.options.get(code)
+        if value is not None and 0 < len(value) <= _ECHO_LIMIT:
+            options[code] = value
     return Message(
         op=Op.REPLY,
         xid=asked.xid,
         chaddr=asked.chaddr,
+        htype=asked.htype,
         flags=asked.flags if flags is None else flags,
         ciaddr=ciaddr,
         yiaddr=yiaddr,
         siaddr=siaddr,
         giaddr=asked.giaddr,
         file=file,
-        options=MappingProxyType({**options, **echoed}),
+        options=MappingProxyType(options),
     )
 
 
 def _identity(case: Case, kind: Kind) -> dict[int, bytes]:
     return {Option.KIND: bytes((kind,)), Option.SERVER: case.context.server.packed}
+
+
+def _boot_options(case: Case, step: NextStep) -> dict[int, bytes]:
+    """The next step as options 66 and 67, where firmware asks for them (RFC 2132 section 9.4).
+
+    iPXE takes the header's fields.
+    """
+    wanted = case.message.options.get(Option.WANTED, b"")
+    options: dict[int, bytes] = {}
+    if step.file and case.client.program is not Program.IPXE:
+        if Option.BOOT_FILE in wanted:
+            options[Option.BOOT_FILE] = step.file.encode()
+        if Option.BOOT_SERVER in wanted and case.client.program is Program.PXE:
+            options[Option.BOOT_SERVER] = str(case.context.server).encode()
+    return options
 
 
 def _settings(case: Case) -> dict[int, bytes]:
@@ -138,6 +200,8 @@ def _settings(case: Case) -> dict[int, bytes]:
     if node:
         settings[Option.HOST_NAME] = node.name.encode()
     settings[Option.DOMAIN_NAME] = network.domain.encode()
+    if network.search:
+        settings[Option.DOMAIN_SEARCH] = domain_search((network.domain, *network.search))
     return settings
 
 

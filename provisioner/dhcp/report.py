@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from ipaddress import IPv4Address
 
-from provisioner.dhcp.message import Message
-from provisioner.dhcp.policy import Answer
+from provisioner.dhcp.answer import Answer
+from provisioner.dhcp.client import Client, Program
+from provisioner.dhcp.message import NO_ADDRESS, Kind, Message, Option
+from provisioner.model.boot import Firmware
 from provisioner.model.event import Event, Level, Stage
+from provisioner.model.machine import printable_option
 
 QUIET_SECONDS = 60
 """An event that only repeats another is told again after this long."""
 
 # Each forged address makes a new key; the oldest are forgotten beyond this many.
 _MEMORY = 4096
+_RELAY_PARTS = {1: "circuit", 2: "remote"}
 
 
 class Throttle:
@@ -36,10 +41,51 @@ class Throttle:
 
 def events_of(message: Message, answer: Answer, now: float) -> Iterator[Event]:
     """What was asked, when it has a reply, and what came of it. `now` is Unix seconds."""
-    if answer.reply is not None and message.kind is not None and answer.client is not None:
-        asked = message.kind.name.lower()
-        yield _event(asked, f"{asked.upper()} from {answer.client.program.value}", answer, now=now)
-    yield _event(answer.name, answer.reason, answer, now=now, level=answer.level)
+    client = answer.client
+    mac, shown = (client.machine.mac, _shown(client)) if client else (None, {})
+    if message.giaddr != NO_ADDRESS:
+        shown = {**shown, **_relayed(message)}
+    address = str(answer.address) if answer.address else None
+    kind = message.kind if answer.reply is not None else None
+    if kind is not None and client is not None:
+        asked, words = _ASKED[kind, client.program]
+        yield Event(now, Stage.DHCP, asked, words, Level.INFO, mac, answer.node, None, address, None, None, shown)
+    name = answer.name
+    told = f"dhcp.{name}"
+    yield Event(
+        now, Stage.DHCP, told, answer.reason, answer.level, mac, answer.node, None, address, None, None, shown
+    )
+
+
+def _relayed(message: Message) -> dict[str, object]:
+    """The relay, and the port that it names: sub-options 1 and 2 of option 82 (RFC 3046 section 2.0)."""
+    value, at = message.options.get(Option.RELAY, b""), 0
+    found: dict[str, object] = {"relay": str(message.giaddr)}
+    while at + 2 <= len(value):
+        name = _RELAY_PARTS.get(value[at])
+        if name:
+            found[name] = printable_option(value[at + 2 : at + 2 + value[at + 1]])
+        at += 2 + value[at + 1]
+    return found
+
+
+def told_again(event: Event, now: float) -> Event:
+    """The same event at another time."""
+    # Not by dataclasses.replace, which takes twice as long: this is done for every message of a machine.
+    return Event(
+        now,
+        event.stage,
+        event.name,
+        event.message,
+        event.level,
+        event.mac,
+        event.node,
+        event.boot,
+        event.address,
+        event.bytes,
+        event.seconds,
+        event.data,
+    )
 
 
 def malformed(source: str, reason: str, now: float) -> Event:
@@ -47,21 +93,45 @@ def malformed(source: str, reason: str, now: float) -> Event:
     return Event(now, Stage.DHCP, "dhcp.malformed", reason, Level.WARNING, data={"source": source})
 
 
-def _event(name: str, message: str, answer: Answer, *, now: float, level: Level = Level.INFO) -> Event:
-    client = answer.client
-    data: dict[str, object] = {}
-    if client:
-        data = {"firmware": client.machine.firmware.value, "program": client.program.name.lower()}
-        if client.machine.uuid:
-            data["uuid"] = client.machine.uuid
-    return Event(
-        time=now,
-        stage=Stage.DHCP,
-        name=f"dhcp.{name}",
-        message=message,
-        level=level,
-        mac=client.machine.mac if client else None,
-        node=answer.node,
-        address=str(answer.address) if answer.address else None,
-        data=data,
-    )
+def unsent(reason: str, now: float) -> Event:
+    """The event of a reply that the network did not take."""
+    return Event(now, Stage.DHCP, "dhcp.unsent", reason, Level.FAILURE)
+
+
+def foreign(message: Message, server: IPv4Address, hardware: str, now: float) -> Event:
+    """The alarm about a server that is not ours, by one of its messages; `hardware` is where that came from."""
+    kind = message.kind.name if message.kind else "message"
+    offered = str(message.yiaddr)
+    machine = message.chaddr.hex(":") if message.chaddr else "a machine"
+    text = f"another DHCP server, {server} ({hardware}), answers {machine}: {kind}"
+    if message.yiaddr != NO_ADDRESS:
+        text += f" of {offered}"
+    if message.file:
+        text += f", boot file {printable_option(message.file)}"
+    data = {"server": str(server), "hardware": hardware, "offered": offered, "machine": machine}
+    return Event(now, Stage.DHCP, "dhcp.foreign", text, Level.ALARM, address=str(server), data=data)
+
+
+def unwatched(interface: str, reason: str, now: float) -> Event:
+    """The event of an interface on which nobody can look for other servers."""
+    text = f"other DHCP servers on {interface} are not noticed: {reason} (the daemon needs CAP_NET_RAW)"
+    return Event(now, Stage.DHCP, "dhcp.unwatched", text, Level.WARNING)
+
+
+def _shown(client: Client) -> dict[str, object]:
+    """What a machine showed of itself."""
+    firmware, program = _SHOWN[client.machine.firmware, client.program]
+    if client.machine.uuid:
+        return {"firmware": firmware, "program": program, "uuid": client.machine.uuid}
+    return {"firmware": firmware, "program": program}
+
+
+# The words for what comes with every message are made once.
+_ASKED = {
+    (kind, program): (f"dhcp.{kind.name.lower()}", f"{kind.name} from {program.value}")
+    for kind in Kind
+    for program in Program
+}
+_SHOWN = {
+    (firmware, program): (firmware.value, program.name.lower()) for firmware in Firmware for program in Program
+}

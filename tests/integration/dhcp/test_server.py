@@ -9,16 +9,22 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
 from provisioner.dhcp.server import DhcpServer
 from provisioner.errors import UnavailableError
 from provisioner.model.event import Event
+from tests.support.background import background
+from tests.support.capability import without_raw_sockets
+from tests.support.daemon import eventually
 from tests.support.netns import Namespace, namespace, veth
 from tests.support.packets import (
     CLIENTS,
     IPXE_BIOS,
     MAC,
     NETWORKD,
+    OVMF_PXE,
     Firmware,
     broadcast_frame,
     demo,
@@ -26,6 +32,7 @@ from tests.support.packets import (
     scapy_view,
 )
 from tests.support.resolved import catalogue
+from tests.support.unpacked import program
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("ip", "busybox")]
 
@@ -93,14 +100,19 @@ class Wire:
     def send(self, datagram: bytes) -> None:
         self._socket.send(broadcast_frame(datagram))
 
+    def frame(self) -> bytes:
+        """The next frame that carries a reply."""
+        for _ in range(20):
+            frame = self._socket.recv(4096)
+            if reply_in(frame):
+                return frame
+        raise AssertionError("twenty frames and no reply among them")
+
     def close(self) -> None:
         self._socket.close()
 
     def _reply(self) -> bytes:
-        for _ in range(20):
-            if reply := reply_in(self._socket.recv(4096)):
-                return reply
-        raise AssertionError("twenty frames and no reply among them")
+        return reply_in(self.frame()) or b""
 
 
 @pytest.fixture
@@ -191,6 +203,78 @@ async def test_a_relay_gets_the_reply_for_its_client(bed: Bed) -> None:
     assert (reply["yiaddr"], reply["giaddr"]) == ("10.77.0.11", "10.77.0.2")
     assert isinstance(reply["options"], dict)
     assert "relay_agent_information" in reply["options"]
+
+
+@pytest.mark.parametrize("client", [IPXE_BIOS, OVMF_PXE], ids=lambda client: client.name)
+async def test_a_machine_without_an_address_is_reached_by_its_hardware_unless_it_wants_broadcasts(
+    bed: Bed, wire: Wire, client: Firmware
+) -> None:
+    wire.send(client.datagram(DISCOVER))
+    frame = Ether(await asyncio.to_thread(wire.frame))
+
+    everybody = ("ff:ff:ff:ff:ff:ff", "255.255.255.255")
+    assert (frame.dst, frame[IP].dst) == (everybody if client is OVMF_PXE else (MAC, "10.77.0.11"))
+    assert (frame[IP].src, frame[UDP].sport, frame[UDP].dport) == ("10.77.0.1", 67, 68)
+    if client is IPXE_BIOS:
+        # The system leaves the sum of its own datagram to the hardware, which this cable does not have.
+        sums = frame[IP].chksum, frame[UDP].chksum
+        del frame[IP].chksum, frame[UDP].chksum
+        again = Ether(bytes(frame))
+        assert (again[IP].chksum, again[UDP].chksum) == sums
+
+
+async def test_without_raw_frames_everybody_hears_the_reply_and_this_is_told_once(
+    cable: tuple[Namespace, str, Namespace, str],
+) -> None:
+    home, ours, clients, theirs = cable
+    events: list[Event] = []
+    server = DhcpServer(
+        interface=ours,
+        address=IPv4Address("10.77.0.1"),
+        http_port=8080,
+        snapshot=demo,
+        catalogue=catalogue,
+        record=events.append,
+    )
+    with home.entered(), without_raw_sockets():
+        await server.start()
+    bed = Bed(server, home, ours, clients, theirs, events)
+    wire = Wire(bed)
+    try:
+        for _ in range(2):
+            wire.send(IPXE_BIOS.datagram(DISCOVER))
+            frame = Ether(await asyncio.to_thread(wire.frame))
+            assert frame.dst == "ff:ff:ff:ff:ff:ff"
+    finally:
+        wire.close()
+        await server.close()
+
+    assert bed.names().count("dhcp.broadcast") == 1
+    assert "CAP_NET_RAW" in events[0].message
+
+
+async def test_a_client_of_isc_configures_itself_with_its_reserved_address(bed: Bed, tmp_path: Path) -> None:
+    script = tmp_path / "dhclient.sh"
+    script.write_text(
+        '#!/bin/sh\n[ -n "$new_ip_address" ] && echo "$reason $new_ip_address" >> "$0.seen"; exit 0\n'
+    )
+    script.chmod(0o755)
+    files: list[str | Path] = [
+        "-lf",
+        tmp_path / "leases",
+        "-pf",
+        tmp_path / "pid",
+        "-cf",
+        "/dev/null",
+        "-sf",
+        script,
+    ]
+    command: list[str | Path] = [program("sbin/dhclient"), "-4", "-1", "-d", *files, bed.theirs]
+    with background(bed.clients, command, log=tmp_path / "dhclient.log"):
+        await asyncio.to_thread(eventually, (tmp_path / "dhclient.sh.seen").exists)
+
+    assert "BOUND 10.77.0.11" in (tmp_path / "dhclient.sh.seen").read_text()
+    assert bed.names() == ["dhcp.discover", "dhcp.offer", "dhcp.request", "dhcp.ack"]
 
 
 async def test_an_interface_that_does_not_exist_is_an_error_that_names_it(bed: Bed) -> None:

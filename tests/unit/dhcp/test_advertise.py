@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scapy.layers.inet6 import ICMPv6ND_RA, ICMPv6NDOptPrefixInfo
 
-from provisioner.dhcp.advertise import target_of
+from provisioner.dhcp.advertise import advertisement, target_of
 
 NEIGHBOUR = IPv6Address("fe80::1")
 NOBODY = IPv6Address("::")
@@ -44,3 +45,19 @@ def test_what_rfc_4861_calls_invalid_is_not_answered(packet: bytes, hops: int, s
 @given(st.binary(max_size=200))
 def test_no_packet_raises(packet: bytes) -> None:
     target_of(SOLICITATION + packet, 255, NEIGHBOUR)
+
+
+def test_without_dhcpv6_nothing_is_advertised_but_that_there_is_no_router() -> None:
+    read = ICMPv6ND_RA(advertisement(None))
+
+    assert (read.routerlifetime, read.M, read.O) == (0, 0, 0)
+    assert not read.payload
+
+
+def test_with_dhcpv6_the_prefix_is_on_the_link_and_addresses_are_managed() -> None:
+    read = ICMPv6ND_RA(advertisement(IPv6Network("fd77::/64")))
+    prefix = read[ICMPv6NDOptPrefixInfo]
+
+    assert (read.routerlifetime, read.M, read.O) == (0, 1, 1)
+    assert (prefix.prefix, prefix.prefixlen, prefix.L, prefix.A) == ("fd77::", 64, 1, 0)
+    assert (prefix.validlifetime, prefix.preferredlifetime) == (2**32 - 1, 2**32 - 1)

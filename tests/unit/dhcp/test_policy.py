@@ -6,21 +6,36 @@ from ipaddress import IPv4Address
 import pytest
 from hypothesis import given
 
+from provisioner.dhcp.answer import Answer
 from provisioner.dhcp.case import Context
 from provisioner.dhcp.codec import decode, encode
 from provisioner.dhcp.lease import Lease, Leases
 from provisioner.dhcp.message import BROADCAST_FLAG, NO_ADDRESS, Kind, Message, Option
-from provisioner.dhcp.policy import DECLINE_SECONDS, LEASE_SECONDS, POOL_SECONDS, Answer, answer
+from provisioner.dhcp.policy import DECLINE_SECONDS, LEASE_SECONDS, POOL_SECONDS, answer
 from provisioner.dhcp.reply import destination
 from provisioner.model.address import MacAddress
 from provisioner.model.event import Level
 from provisioner.model.snapshot import Snapshot
-from tests.support.packets import IPXE_BIOS, MAC, NETWORKD, OVMF_HTTP, OVMF_PXE, Firmware, demo, requests
+from provisioner.model.written import Network, Site
+from tests.support.packets import (
+    IPXE_BIOS,
+    MAC,
+    NETWORKD,
+    OVMF_HTTP,
+    OVMF_PXE,
+    Firmware,
+    demo,
+    interface,
+    node,
+    requests,
+    scapy_view,
+)
 from tests.support.resolved import catalogue
 
 SERVER = IPv4Address("10.77.0.1")
 MINE = IPv4Address("10.77.0.11")
 STRANGER = "52:54:00:99:99:99"
+SECOND = "52:54:00:77:01:10"
 POOL = "10.77.0.200-10.77.0.203"
 
 
@@ -114,6 +129,48 @@ def test_http_boot_firmware_gets_its_vendor_class_back(kind: Kind) -> None:
     reply = reply_of(answer(asked(kind, OVMF_HTTP, wanted=str(MINE)), world()))
 
     assert reply.options[Option.VENDOR_CLASS] == b"HTTPClient"
+
+
+@pytest.mark.parametrize(
+    ("client", "options"),
+    [
+        (OVMF_PXE, {66: b"10.77.0.1", 67: b"snponly.efi"}),
+        (OVMF_HTTP, {67: b"http://10.77.0.1:8080/loader/snponly.efi"}),
+        (IPXE_BIOS, {}),
+        (NETWORKD, {}),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_firmware_that_asks_for_options_66_and_67_gets_its_file_there_too(
+    client: Firmware, options: dict[int, bytes]
+) -> None:
+    sent = reply_of(answer(asked(Kind.DISCOVER, client), world())).options
+
+    assert {code: sent[code] for code in (66, 67) if code in sent} == options
+
+
+def test_firmware_that_does_not_ask_for_them_gets_the_header_alone() -> None:
+    sent = reply_of(answer(asked(Kind.DISCOVER, OVMF_PXE, extra={55: b"\1\3"}), world())).options
+
+    assert {66, 67}.isdisjoint(sent)
+
+
+def test_relays_of_two_networks_get_what_belongs_to_theirs() -> None:
+    one = Network.model_validate({"cidr": "10.77.0.0/24", "gateway": "10.77.0.254"})
+    other = Network.model_validate({"cidr": "10.88.0.0/24", "gateway": "10.88.0.254"})
+    machine = node(
+        "n001", interface("eth0", "10.77.0.11/24", mac=MAC), interface("eth1", "10.88.0.11/24", mac=SECOND)
+    )
+    site = Site(cluster="demo", networks={"one": one, "other": other})
+    context = world(Snapshot.build("1", site, [machine]))
+
+    for mac, relay, address, router in (
+        (MAC, "10.77.0.9", "10.77.0.11", "10.77.0.254"),
+        (SECOND, "10.88.0.9", "10.88.0.11", "10.88.0.254"),
+    ):
+        seen = scapy_view(encode(reply_of(answer(asked(Kind.DISCOVER, mac=mac, giaddr=relay), context))))
+        assert (seen["yiaddr"], seen["giaddr"], seen["options"]["router"]) == (address, relay, (router,))
+    assert answer(asked(Kind.DISCOVER, mac=MAC, giaddr="10.88.0.9"), context).reply is None
 
 
 def test_an_architecture_without_a_loader_gets_an_address_and_the_reason() -> None:
@@ -307,28 +364,38 @@ def test_the_messages_of_servers_are_ignored(kind: Kind) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        replace(asked(Kind.DISCOVER), htype=32),
+        replace(asked(Kind.DISCOVER), htype=6),
         replace(asked(Kind.DISCOVER), chaddr=bytes(8)),
         replace(asked(Kind.DISCOVER), options={}),
     ],
-    ids=["InfiniBand", "a hardware address of eight octets", "plain BOOTP"],
+    ids=["token ring", "a hardware address of eight octets", "plain BOOTP"],
 )
-def test_what_is_not_dhcp_over_ethernet_is_ignored(message: Message) -> None:
+def test_what_is_not_dhcp_over_ethernet_or_infiniband_is_ignored(message: Message) -> None:
     assert answer(message, world()).name == "ignored"
 
 
 @pytest.mark.parametrize(
     ("message", "target"),
     [
-        (asked(Kind.DISCOVER), ("255.255.255.255", 68)),
-        (asked(Kind.DISCOVER, giaddr="10.77.0.2"), ("10.77.0.2", 67)),
-        (asked(Kind.REQUEST, ciaddr=str(MINE)), (str(MINE), 68)),
-        (asked(Kind.REQUEST, ciaddr="10.77.0.99"), ("255.255.255.255", 68)),
-        (asked(Kind.INFORM, ciaddr="10.77.0.60"), ("10.77.0.60", 68)),
+        (asked(Kind.DISCOVER), (str(MINE), 68, MacAddress(MAC).octets)),
+        (asked(Kind.DISCOVER, OVMF_PXE), ("255.255.255.255", 68, b"")),
+        (asked(Kind.DISCOVER, giaddr="10.77.0.2"), ("10.77.0.2", 67, b"")),
+        (asked(Kind.REQUEST, ciaddr=str(MINE)), (str(MINE), 68, b"")),
+        (asked(Kind.REQUEST, ciaddr="10.77.0.99"), ("255.255.255.255", 68, b"")),
+        (asked(Kind.REQUEST, wanted="10.77.0.99"), ("255.255.255.255", 68, b"")),
+        (asked(Kind.INFORM, ciaddr="10.77.0.60"), ("10.77.0.60", 68, b"")),
     ],
-    ids=["without an address", "through a relay", "renewing", "refused", "inform"],
+    ids=[
+        "without an address",
+        "that wants broadcasts",
+        "through a relay",
+        "renewing",
+        "refused",
+        "refused, without an address",
+        "inform",
+    ],
 )
-def test_a_reply_goes_where_the_client_hears_it(message: Message, target: tuple[str, int]) -> None:
+def test_a_reply_goes_where_the_client_hears_it(message: Message, target: tuple[str, int, bytes]) -> None:
     assert destination(reply_of(answer(message, world()))) == target
 
 

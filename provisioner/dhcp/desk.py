@@ -1,0 +1,88 @@
+"""Datagrams in, replies and events out: codec, policy and leases together, without a socket."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from provisioner.dhcp.answer import Answer
+from provisioner.dhcp.case import Context
+from provisioner.dhcp.codec import decode, encode
+from provisioner.dhcp.lease import Leases
+from provisioner.dhcp.policy import answer
+from provisioner.dhcp.remembered import Finished, Remembered, readdressed
+from provisioner.dhcp.reply import Target, destination
+from provisioner.dhcp.report import Throttle, events_of, malformed, told_again
+from provisioner.errors import ProtocolError
+from provisioner.model.catalogue import Catalogue
+from provisioner.model.event import Event
+from provisioner.model.snapshot import Snapshot
+
+
+class Outcome(NamedTuple):
+    """What comes of one datagram: `name` counts it, `reply` is sent to `target`, and the events are recorded."""
+
+    name: str
+    events: tuple[Event, ...]
+    reply: bytes | None = None
+    target: Target | None = None
+
+
+class Desk:
+    """Answers the datagrams of one interface, whose own address is `server`; keeps the leases of its pools.
+
+    `boot_service` says that they come to port 4011, where replies go to the port that was asked from.
+    """
+
+    def __init__(self, server: IPv4Address, http_port: int, *, boot_service: bool = False) -> None:
+        self.leases = Leases()
+        self._server = server
+        self._http_port = http_port
+        self._boot_service = boot_service
+        self._remembered = Remembered()
+        self._throttle = Throttle()
+
+    def handle(
+        self, data: bytes, source: tuple[str, int], site: tuple[Snapshot, Catalogue], *, now: float
+    ) -> Outcome:
+        """What comes of a datagram from an address and port, at a time in Unix seconds; none raises."""
+        finished = self._remembered.find(data, *site)
+        if finished is not None:
+            outcome = self._again(finished, data, now)
+        else:
+            context = Context(*site, self._server, self._http_port, self.leases, now, self._boot_service)
+            outcome = self._decided(data, source[0], context)
+        if self._boot_service and outcome.target is not None:
+            return outcome._replace(target=outcome.target._replace(port=source[1]))
+        return outcome
+
+    def _again(self, finished: Finished, data: bytes, now: float) -> Outcome:
+        if finished.drop is not None:
+            self.leases.drop(finished.drop)
+        events = tuple([told_again(event, now) for event in finished.events])
+        return Outcome(finished.name, events, readdressed(finished.reply, data), finished.target)
+
+    def _decided(self, data: bytes, source: str, context: Context) -> Outcome:
+        now = context.now
+        try:
+            message = decode(data)
+        except ProtocolError as error:
+            told = (malformed(source, error.message, now),) if self._throttle.allows(source, now) else ()
+            return Outcome("malformed", told)
+        decided = answer(message, context)
+        self._remember(decided)
+        if decided.reply is None:
+            client = decided.client.machine.mac if decided.client else source
+            told_lately = not self._throttle.allows((client, decided.name, decided.reason), now)
+            return Outcome(decided.name, () if told_lately else tuple(events_of(message, decided, now)))
+        reply, target = encode(decided.reply), destination(decided.reply)
+        events = tuple(events_of(message, decided, now))
+        if decided.lasting:
+            self._remembered.keep(data, Finished(reply, target, decided.name, events, decided.drop))
+        return Outcome(decided.name, events, reply, target)
+
+    def _remember(self, decided: Answer) -> None:
+        if decided.drop is not None:
+            self.leases.drop(decided.drop)
+        if decided.keep is not None:
+            self.leases.keep(decided.keep)
