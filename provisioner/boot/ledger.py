@@ -61,10 +61,17 @@ class Ledger:
         return frozenset(revision for revision, _ in counted.most_common(_MOST_REVISIONS))
 
     def find(self, claims: Claims) -> BootRecord | None:
-        """The boot that genuine claims speak of, adopted when unknown; None when a later boot ended it."""
+        """The boot that genuine claims speak of, adopted when unknown; None when a later boot ended it.
+
+        A token that was issued after the boot that is known here began is of a later one, at another head node.
+        """
         record = self._by_mac.get(claims.mac)
-        if record is not None:
-            return record if record.id == claims.boot else None
+        if record is not None and record.id == claims.boot:
+            return record
+        if record is not None and claims.expires - claims.stage.lifetime <= record.opened:
+            return None
+        if record is not None and record.state != "failed":
+            self._save(replace(record, state="superseded"))
         return self._keep(
             BootRecord(
                 id=claims.boot,

@@ -30,7 +30,10 @@ class ScriptTokens:
 
 @dataclass(frozen=True, slots=True)
 class ScriptWriter:
-    """Writes scripts from the templates of one revision. `template` gives the text of `templates/NAME.ipxe.j2`."""
+    """Writes scripts from the templates of one revision. `template` gives the text of `templates/NAME.ipxe.j2`.
+
+    `url` is where the machine that runs the script reaches us.
+    """
 
     renderer: Renderer
     template: Callable[[str], str]
@@ -43,7 +46,14 @@ class ScriptWriter:
             "generation": decision.generation,
             "revision": snapshot.revision[:16],
             "token": tokens.script,
-            "kernel_line": kernel_line(decision, snapshot, url=self.url, token=tokens.stage1, mac=mac),
+            # Stage 1 has the node's IPv4 address alone, whatever iPXE came by.
+            "kernel_line": kernel_line(
+                decision,
+                snapshot,
+                url=snapshot.head_url(decision.interface.network),
+                token=tokens.stage1,
+                mac=mac,
+            ),
         }
         return self._render(decision.node.script, context)
 
@@ -79,6 +89,7 @@ def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac
         # Not init=: dracut would hand all words behind that one to the program.
         *([f"real_init={decision.node.init}"] if decision.node.init else []),
         f"prov.url={url}",
+        *([f"prov.https={snapshot.site.ports.https}"] if snapshot.site.ports.https else []),
         f"prov.mac={mac}",
         f"prov.interface={interface.name}",
         f"prov.ip={interface.ip}",

@@ -1,54 +1,102 @@
-"""Files from the store: sendfile, ranges, and a word when the last byte is out."""
+"""Files from the store: sent by the kernel, in ranges, and a word when the last byte is out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import monotonic
+from typing import BinaryIO
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 
+from provisioner.http.conditions import Part
+from provisioner.http.sender import Sender
+
 # Called with the bytes that went out, or None where the client went away, and the seconds that it took.
 Sent = Callable[[int | None, float], None]
 
 
-def check_conditions(request: web.Request, size: int) -> None:
-    """Refuse what a file of this many bytes cannot answer, with a body, which FileResponse would leave out.
-
-    HTTPRequestRangeNotSatisfiable names the size (RFC 9110 section 15.5.17), HTTPPreconditionFailed the header.
-    """
-    if request.headers.keys() & {hdrs.IF_MATCH, hdrs.IF_UNMODIFIED_SINCE}:
-        raise web.HTTPPreconditionFailed(text="a file of the store never changes: ask without a condition\n")
-    try:
-        start = request.http_range.start
-    except ValueError:
-        start = size
-    if start is not None and start >= size:
-        given = request.headers[hdrs.RANGE]
-        headers = {hdrs.CONTENT_RANGE: f"bytes */{size}"}
-        text = f"the file has {size} bytes; {given!r} is no range of them\n"
-        raise web.HTTPRequestRangeNotSatisfiable(text=text, headers=headers)
+_PIECE = 64 << 10
 
 
-class Blob(web.FileResponse):
-    """A file response that tells how its transfer ended."""
+class Pieces(web.StreamResponse):
+    """Bytes that go out as the client takes them: one that is slow has a piece of them waiting, and not a copy."""
 
-    def __init__(self, path: Path, digest: str, sent: Sent) -> None:
+    def __init__(self, content: bytes, *, content_type: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(headers=headers)
+        self.content_type = content_type
+        self.content_length = len(content)
+        self._content = content
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Send it; aiohttp calls this once a request."""
+        writer = await super().prepare(request)
+        if request.method != hdrs.METH_HEAD:
+            content = memoryview(self._content)
+            for start in range(0, len(content), _PIECE):
+                await self.write(content[start : start + _PIECE])
+        return writer
+
+
+class Blob(web.StreamResponse):
+    """A part of a file that never changes. `turn` is entered while its bytes are under way."""
+
+    def __init__(
+        self,
+        path: Path,
+        digest: str,
+        part: Part | None,
+        *,
+        sender: Sender,
+        sent: Sent,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
         # A file named by its content never changes: whoever fetches it can check it against its digest.
-        headers = {"Content-Type": "application/octet-stream", "X-Digest": digest}
-        super().__init__(path, headers=headers)
-        self._sent = sent
+        headers = {hdrs.ETAG: f'"{digest}"', "X-Digest": digest, hdrs.ACCEPT_RANGES: "bytes"}
+        status = 304 if part is None else 206 if part.partial else 200
+        super().__init__(status=status, headers=headers)
+        if part is not None:
+            self.content_type = "application/octet-stream"
+            self.content_length = part.count
+        if part is not None and part.partial:
+            end = part.start + part.count - 1
+            self.headers[hdrs.CONTENT_RANGE] = f"bytes {part.start}-{end}/{part.size}"
+        self._path, self._part = path, part
+        self._sender, self._sent = sender, sent
+        self._turn = turn or nullcontext()
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Send the file; aiohttp calls this once a request and gets it back when all is sent."""
+        if self._part is None or not self._part.count or request.method == hdrs.METH_HEAD:
+            return await super().prepare(request)
         started = monotonic()
         sent: int | None = None
         try:
-            writer = await super().prepare(request)
-            sent = self.content_length
+            with self._turn:
+                writer = await self._stream(request, self._part)
+            sent = self._part.count
         finally:
-            if request.method == "GET":
-                self._sent(sent, monotonic() - started)
+            self._sent(sent, monotonic() - started)
         return writer
+
+    async def _stream(self, request: BaseRequest, part: Part) -> AbstractStreamWriter | None:
+        file = await asyncio.to_thread(self._path.open, "rb")
+        try:
+            writer = await super().prepare(request)
+            transport = request.transport
+            if transport is None or transport.is_closing():
+                raise ConnectionResetError("the client went away")
+            await self._sender.send(transport, file, part.start, part.count)
+            await super().write_eof()
+        finally:
+            _close_behind(file)
+        return writer
+
+
+def _close_behind(file: BinaryIO) -> None:
+    # Closing can wait for a slow disk, and nobody waits for it.
+    asyncio.get_running_loop().run_in_executor(None, file.close)

@@ -8,6 +8,7 @@ import re
 from aiohttp import web
 
 from provisioner.boot.access import Resource
+from provisioner.http.blob import Pieces
 from provisioner.http.looks import Look
 from provisioner.http.site import HttpSite
 from provisioner.http.tokens import NOT_KEPT, Gate
@@ -41,7 +42,7 @@ class RuntimeOverlays:
         """Answer all who are held, so that the daemon can stop."""
         self._site.pokes.close()
 
-    async def fetch(self, request: web.Request) -> web.Response:
+    async def fetch(self, request: web.Request) -> web.StreamResponse:
         """The archive; 204 for a node without runtime overlays, 304 for one that has it already.
 
         With `Prefer: wait=SECONDS` the 304 is held back until something changes. A node that was pushed gets the
@@ -90,7 +91,7 @@ class RuntimeOverlays:
             rendering = self._site.rendering
             return await rendering.overlay(revision, record.node, OverlayKind.RUNTIME, record.generation)
 
-    async def _send(self, request: web.Request, record: BootRecord) -> web.Response:
+    async def _send(self, request: web.Request, record: BootRecord) -> web.StreamResponse:
         revision = self._revision(record)
         overlay = await self._rendered(record, revision)
         # Another one than was looked at, where host keys were imported since: it would be sent for ever.
@@ -107,8 +108,9 @@ class RuntimeOverlays:
             bytes=len(overlay.archive),
         )
         self._site.record(event)
+        self._site.tally.add("http_bytes", Resource.RUNTIME_OVERLAY.value, len(overlay.archive))
         headers = {"ETag": f'"{overlay.sha256}"', **NOT_KEPT}
-        return web.Response(body=overlay.archive, content_type="application/x-cpio", headers=headers)
+        return Pieces(overlay.archive, content_type="application/x-cpio", headers=headers)
 
 
 def _wait_of(request: web.Request) -> int:

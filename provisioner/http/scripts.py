@@ -10,10 +10,13 @@ from provisioner.boot.access import script_access, source
 from provisioner.boot.policy import decide
 from provisioner.boot.script import ScriptTokens
 from provisioner.errors import ProvisionerError
+from provisioner.http.arrivals import Arrivals
+from provisioner.http.blob import Pieces
 from provisioner.http.site import HttpSite
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, BootRecord, Machine, Refused, TokenStage, Unknown
 from provisioner.model.event import Event, Level, Stage
+from provisioner.model.hostnames import addresses
 from provisioner.trust.token import Claims
 
 _IPXE = "text/plain"
@@ -25,6 +28,7 @@ class Scripts:
 
     def __init__(self, site: HttpSite) -> None:
         self._site = site
+        self._arrivals = Arrivals(site)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this part."""
@@ -48,6 +52,8 @@ class Scripts:
             decision = self._stranger(decision, mac, request) or decision
         if isinstance(decision, Boot):
             text = await self._boot(decision, mac, request)
+        elif isinstance(decision, Unknown) and (asking := self._arrivals.ask(request, mac, _own_url(request))):
+            text = asking
         else:
             text = await self._other(decision, mac, request)
         return web.Response(text=text, content_type=_IPXE)
@@ -81,7 +87,7 @@ class Scripts:
         sources = _sources(decision, request)
         tokens = ScriptTokens(*(self._token(record, stage, sources) for stage in _SCRIPT_STAGES))
         try:
-            text = await site.rendering.boot_script(decision, revision, tokens, mac)
+            text = await site.rendering.boot_script(decision, revision, tokens, mac, _url6(request))
         except ProvisionerError as error:
             site.ledger.settle(record, "failed", now=site.now(), reason=error.message)
             refused = Refused(decision.node, error.message, error.hint or "prov check")
@@ -108,7 +114,7 @@ class Scripts:
         text = f"#!ipxe\nchain --replace {_own_url(request)}/boot/${{netX/mac:hexhyp}}\n"
         return web.Response(text=text, content_type=_IPXE)
 
-    async def loader(self, request: web.Request) -> web.Response:
+    async def loader(self, request: web.Request) -> web.StreamResponse:
         """A loader, for firmware that boots by HTTP."""
         name = request.match_info["name"]
         content = self._site.loaders.get(name)
@@ -116,7 +122,8 @@ class Scripts:
             raise web.HTTPNotFound(text=f"there is no loader {name}\n")
         if request.method == "GET":
             self._record_loader(request, name, len(content))
-        return web.Response(body=content, content_type="application/efi")
+            self._site.tally.add("http_bytes", "loader", len(content))
+        return Pieces(content, content_type="application/efi")
 
     def _record_loader(self, request: web.Request, name: str, size: int) -> None:
         machine = self._machine_at(request.remote)
@@ -138,7 +145,7 @@ class Scripts:
         node = self._site.snapshot().by_address.get(ip)
         if node is None:
             return None
-        return next((each.mac for each in node.interfaces if each.ip and each.ip.ip == ip), None), node.name
+        return next((each.mac for each in node.interfaces if ip in addresses(each)), None), node.name
 
     def _record(
         self,
@@ -173,7 +180,13 @@ def _sources(decision: Boot, request: web.Request) -> tuple[str, ...]:
     return tuple(dict.fromkeys((str(source(request.remote)), *written)))
 
 
+def _url6(request: web.Request) -> str | None:
+    """Our own URL, where iPXE came by IPv6: it may have no other address."""
+    url = _own_url(request)
+    return url if "[" in url else None
+
+
 def _own_url(request: web.Request) -> str:
     """The address that the client itself used to reach this daemon."""
     host, port = request.transport.get_extra_info("sockname")[:2] if request.transport else ("", 0)
-    return f"http://{host}:{port}"
+    return f"{request.scheme}://[{host}]:{port}" if ":" in host else f"{request.scheme}://{host}:{port}"

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from provisioner.boot.ledger import Ledger
 from provisioner.boot.script import ScriptTokens
+from provisioner.events.inbox import Inbox
 from provisioner.http.looks import Looks
 from provisioner.http.pokes import Pokes
 from provisioner.model.address import MacAddress
@@ -19,14 +20,17 @@ from provisioner.model.event import EventSink
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.tally import Tally
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
+from provisioner.trust.tls import Certificate
 from provisioner.trust.token import TokenMint
 
 
 class Rendering(Protocol):
     """Renders outside the event loop; every method raises ProvisionerError where a template fails."""
 
-    async def boot_script(self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress) -> str:
-        """The script that boots a node at a revision."""
+    async def boot_script(
+        self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress, url: str | None
+    ) -> str:
+        """The script that boots a node at a revision; `url` is ours, if not the head node's IPv4 address."""
 
     async def other_script(self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str) -> str:
         """The script for a machine that cannot boot."""
@@ -49,7 +53,8 @@ class Recorder(Protocol):
 class HttpSite:
     """The collaborators of the HTTP service.
 
-    `now` gives Unix seconds, `artifact` the file of a digest, `mac_of` the holder of an address of a pool.
+    `now` gives Unix seconds, `artifact` the file of a digest, `mac_of` the holder of an address of a pool,
+    `link_of` the measured bits a second of the link to a network. `tls` is what is shown to those who come by TLS.
     """
 
     snapshot: Callable[[], Snapshot]
@@ -66,3 +71,6 @@ class HttpSite:
     pokes: Pokes = field(default_factory=Pokes)
     looks: Looks = field(default_factory=Looks)
     tally: Tally = field(default_factory=Tally)
+    link_of: Callable[[str], int | None] = lambda _: None
+    tls: Certificate | None = None
+    inbox: Inbox = field(default_factory=Inbox)

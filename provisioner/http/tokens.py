@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from provisioner.boot.access import Denied, Resource, access, sender_of
 from provisioner.errors import IntegrityError
-from provisioner.http.blob import Blob, check_conditions
+from provisioner.http.blob import Blob, Pieces
+from provisioner.http.conditions import part_of
+from provisioner.http.guard import guard_of
+from provisioner.http.sender import Sender
 from provisioner.http.site import HttpSite
+from provisioner.http.turnstile import Turnstile
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
 from provisioner.model.image import Artifact, BootSet, Generation
@@ -40,6 +44,8 @@ class Gate:
         denied = access(claims, record, resource, sender=sender, now=self._site.now())
         if denied or record is None:
             self.deny(request, resource.value, denied or Denied("no boot"), claims)
+        if guard := guard_of(request):
+            guard.trust()
         return claims, self._site.ledger.advance(record, claims.stage, now=self._site.now())
 
     def deny(self, request: web.Request, resource: str, denied: Denied, claims: Claims | None) -> NoReturn:
@@ -65,6 +71,12 @@ class Fetches:
     def __init__(self, site: HttpSite, gate: Gate) -> None:
         self._site = site
         self._gate = gate
+        self._sender = Sender()
+        self._turnstile = Turnstile(site)
+
+    async def release(self, _app: web.Application) -> None:
+        """End the threads that send, so that the daemon can stop."""
+        self._sender.close()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this part; without a token they are refused by name."""
@@ -78,15 +90,15 @@ class Fetches:
 
     async def kernel(self, request: web.Request) -> web.StreamResponse:
         """The kernel of the generation that the boot holds to."""
-        return self._artifact(request, Resource.KERNEL, lambda parts: parts.kernel)
+        return await self._artifact(request, Resource.KERNEL, lambda parts: parts.kernel)
 
     async def stage1(self, request: web.Request) -> web.StreamResponse:
         """The stage-1 initramfs."""
-        return self._artifact(request, Resource.STAGE1, lambda parts: parts.stage1)
+        return await self._artifact(request, Resource.STAGE1, lambda parts: parts.stage1)
 
     async def root(self, request: web.Request) -> web.StreamResponse:
         """The root image; ranges are answered, so a broken transfer goes on where it ended."""
-        return self._artifact(request, Resource.ROOT, lambda parts: parts.root)
+        return await self._artifact(request, Resource.ROOT, lambda parts: parts.root)
 
     async def sheet(self, request: web.Request) -> web.Response:
         """The boot sheet: what stage 1 has to fetch and which digests it must find, as lines of key=value."""
@@ -105,26 +117,27 @@ class Fetches:
         self._record(request, record, Stage.STAGE1, "sheet.sent", "boot sheet")
         return web.Response(text="".join(f"{key}={value}\n" for key, value in lines.items()))
 
-    async def system_overlay(self, request: web.Request) -> web.Response:
+    async def system_overlay(self, request: web.Request) -> web.StreamResponse:
         """The archive of the system overlays."""
         _, record = self._gate.open(request, Resource.SYSTEM_OVERLAY)
         overlay = await self._overlay(record)
+        self._site.tally.add("http_bytes", Resource.SYSTEM_OVERLAY.value, len(overlay.archive))
         message = f"{OverlayKind.SYSTEM} overlay, revision {record.revision[:16]}"
         self._record(request, record, Stage.OVERLAY, "overlay.sent", message, size=len(overlay.archive))
         headers = {"ETag": f'"{overlay.sha256}"', **NOT_KEPT}
-        return web.Response(body=overlay.archive, content_type="application/x-cpio", headers=headers)
+        return Pieces(overlay.archive, content_type="application/x-cpio", headers=headers)
 
     async def _overlay(self, record: BootRecord) -> RenderedOverlay:
         return await self._site.rendering.overlay(
             record.revision, record.node, OverlayKind.SYSTEM, record.generation
         )
 
-    def _artifact(
+    async def _artifact(
         self, request: web.Request, resource: Resource, choose: Callable[[BootSet], Artifact]
     ) -> web.StreamResponse:
         _, record = self._gate.open(request, resource)
         artifact = choose(self._generation(record).boot_set)
-        check_conditions(request, artifact.size)
+        part = part_of(request.headers, artifact.size, artifact.digest)
         path = self._site.artifact(artifact.digest)
         if not path.is_file():
             raise IntegrityError(
@@ -144,9 +157,13 @@ class Fetches:
                     level=Level.WARNING,
                 )
             else:
+                self._site.tally.add("http_bytes", resource.value, count)
                 self._record(request, record, stage, f"{resource}.sent", what, size=count, seconds=seconds)
 
-        return Blob(path, artifact.digest, sent)
+        turn = None
+        if part is not None and resource is Resource.ROOT and request.method == hdrs.METH_GET:
+            turn = await self._turnstile.enter(request, record, part)
+        return Blob(path, artifact.digest, part, sender=self._sender, sent=sent, turn=turn)
 
     def _generation(self, record: BootRecord) -> Generation:
         generation = self._site.catalogue().find(record.generation)

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from provisioner.errors import ProvisionerError
-from provisioner.host.files import write_atomically
+from provisioner.host.files import make_folder, write_atomically
 from provisioner.trust.hostkey import HostKey
 
 KINDS = ("ed25519", "ecdsa", "rsa")
@@ -69,7 +69,7 @@ class ImportedKeys:
             raise ProvisionerError(f"{node!r} cannot have host keys: it is no name of a node")
         folder = self._folder / node
         for each in (self._folder.parent, self._folder, folder):
-            each.mkdir(exist_ok=True)
+            make_folder(each)
             each.chmod(0o700)
         for kind, key in keys.items():
             file = folder / f"ssh_host_{kind}_key"

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from provisioner.errors import NotFoundError, Problem, ProvisionerError, UnavailableError
-from provisioner.host.files import sync_directory, write_atomically
+from provisioner.host.files import make_folder, sync_directory, write_atomically
 from provisioner.model.secret import is_secret_name, reference
 
 FOLDER = "secrets"
@@ -25,6 +25,7 @@ LARGEST = 1 << 20
 
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _PREFIX = "provisioner.secret."
+_FOLDER_PREFIX = "provisioner.secret_"
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 # Permission bits of everybody but the owner.
@@ -136,7 +137,7 @@ class SecretFolder:
     def write(self, name: str, content: bytes) -> None:
         """Keep a secret, in place of what it was. Raises what `demand` raises."""
         self.demand(name, content)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
+        make_folder(self.folder, mode=_FOLDER_MODE)
         # Before the content is there: an older folder may be open to others.
         self.folder.chmod(_FOLDER_MODE)
         write_atomically(self.folder / name, content, mode=_FILE_MODE)
@@ -185,7 +186,8 @@ class SecretFolder:
     def _place(self, name: str) -> Path | None:
         places = [self.folder / name]
         if self.credentials is not None:
-            places.insert(0, self.credentials / f"{_PREFIX}{name}")
+            # Handed over one by one, or as a whole folder (systemd.exec(5), LoadCredential=).
+            places[:0] = [self.credentials / f"{prefix}{name}" for prefix in (_PREFIX, _FOLDER_PREFIX)]
         for place in places:
             with suppress(FileNotFoundError, NotADirectoryError):
                 place.stat()

@@ -2,13 +2,15 @@
 # Stage 1: network from the kernel line, root image into memory, overlays over it, a report at every step.
 #
 # Kernel line: prov.url=http://HEAD:PORT prov.token=TOKEN prov.mac=MAC prov.interface=NAME prov.ip=ADDRESS/PREFIX
-# and, where there is one, prov.gateway=ADDRESS.
+# and, where there are, prov.gateway=ADDRESS and prov.https=PORT.
 # Nothing that comes from the network is ever evaluated: the boot sheet is read key by key.
 
 WORK=/run/provisioner
 # A head node that restarts, or a switch that reboots, must not cost a boot; a head node that is gone must
 # not hold a node for ever, so that its firmware can try another way.
 PATIENCE=900
+# What the head node's certificate is checked against, where it speaks TLS.
+AUTHORITY=
 TAB=$(printf '\t')
 
 say() {
@@ -36,6 +38,7 @@ back_off() {
 }
 
 ask() {
+    [ -z "$AUTHORITY" ] || set -- --cacert "$AUTHORITY" "$@"
     curl --silent --show-error --connect-timeout 5 --speed-limit 512 --speed-time 30 "$@"
 }
 
@@ -125,9 +128,38 @@ fetch_small() {
     done
 }
 
+start_tls() {
+    # From here on all but the root image goes by TLS: that one is public to the site, and is checked by its digest.
+    # Whoever answers now is trusted: it is who sent this kernel line.
+    PLAIN=$BASE
+    port=$(argument https)
+    [ -n "$port" ] || return 0
+    BASE=$URL
+    fetch_small ca.pem "$WORK/ca"
+    AUTHORITY=$WORK/ca
+    URL=https://${URL#http://}
+    URL=${URL%:*}:$port
+    BASE="$URL/t/$(argument token)"
+}
+
 sheet() {
     # sheet KEY: a value of the boot sheet.
     grep "^$1=" "$WORK/sheet" | head -n 1 | cut -d = -f 2-
+}
+
+told() {
+    # told NAME: the number in a header of the head node's last answer.
+    tr -d '\r' < "$WORK/header" | grep -i "^$1:" | head -n 1 | cut -d : -f 2 | tr -cd 0-9
+}
+
+wait_for_turn() {
+    # The head node lets as many images through as its link carries, and tells the others their place in the queue.
+    # To wait as long as it says is no failed attempt.
+    place=$(told X-Queue-Place)
+    [ -n "$place" ] || return 1
+    say "image: place $place in the queue, about $(told X-Queue-Seconds) s"
+    pause=$(told Retry-After)
+    sleep "${pause:-5}.$(random_below 10)"
 }
 
 stream_root() {
@@ -136,13 +168,20 @@ stream_root() {
     attempts=0
     deadline=$(($(date +%s) + PATIENCE))
     while :; do
-        ask --fail --continue-at $offset --write-out '%{stderr}\n@%{size_download}@%{http_code}\n' "$BASE/root" \
+        : > "$WORK/header"
+        ask --fail --dump-header "$WORK/header" --continue-at $offset --write-out '%{stderr}\n@%{size_download}@%{http_code}\n' "$PLAIN/root" \
             2> "$WORK/transfer" || :
         counts=$(grep '^@' "$WORK/transfer")
         got=${counts#@}
         got=${got%%@*}
         case ${counts##*@} in
             200 | 206) offset=$((offset + got)) ;;
+            503)
+                if wait_for_turn; then
+                    deadline=$(($(date +%s) + PATIENCE))
+                    continue
+                fi
+                ;;
             4??) fail "the head node refuses the root image (status ${counts##*@})" ;;
         esac
         [ $offset -lt "$ROOT_SIZE" ] || return 0
@@ -287,10 +326,22 @@ apply_overlays() {
 hand_over() {
     # The answer is the token of the running system: it goes to a file that only root reads, never to the
     # kernel line. The token of stage 1 is dead from here on.
-    (
-        umask 077
-        report handover.done > "$WORK/token"
-    ) || fail "the head node did not take the hand-over"
+    attempts=0
+    deadline=$(($(date +%s) + PATIENCE))
+    while :; do
+        status=0
+        (
+            umask 077
+            report handover.done > "$WORK/token"
+        ) || status=$?
+        [ $status -ne 0 ] || break
+        attempts=$((attempts + 1))
+        # 22 is a head node that says no (curl); one that is away for a while may be back in a moment.
+        if [ $status -eq 22 ] || [ "$(date +%s)" -ge $deadline ]; then
+            fail "the head node did not take the hand-over"
+        fi
+        back_off $attempts
+    done
     [ -s "$WORK/token" ] || fail "the head node gave no token for the running system"
     umask 022
     for key in node boot generation revision overlay_sha256; do
@@ -307,6 +358,7 @@ stage1_main() {
     BASE="$URL/t/$(argument token)"
     say "stage 1 starts"
     start_network
+    start_tls
     report stage1.started "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(grep '^MemTotal:' /proc/meminfo | tr -cd 0-9)" > /dev/null
     fetch_small sheet "$WORK/sheet"
     fetch_root

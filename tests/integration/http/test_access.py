@@ -114,10 +114,12 @@ def test_a_forged_or_altered_token_is_refused(head: HeadNode, machine: Machine) 
 def test_an_unknown_machine_gets_a_script_that_names_its_mac_and_what_to_type(
     head: HeadNode, machine: Machine
 ) -> None:
-    answer = machine.get(f"/boot/{STRANGER}")
+    asked = machine.get(f"/boot/{STRANGER}")
+    answer = machine.get(f"/boot/{STRANGER}?serial=SN1")
 
-    assert answer.status == 200
-    assert "prov node add NAME --mac 52:54:00:99:99:99" in answer.text
+    assert (asked.status, answer.status) == (200, 200)
+    assert "serial=${serial:uristring}" in asked.text
+    assert "prov discover accept 52:54:00:99:99:99" in answer.text
     eventually(lambda: "52:54:00:99:99:99" in [event.mac for event in head.events("script.unknown")])
 
 

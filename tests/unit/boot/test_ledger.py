@@ -16,7 +16,8 @@ def opened(ledger: Ledger, now: float, *, revision: str = REVISION) -> BootRecor
 
 def claims(record: BootRecord, stage: TokenStage = TokenStage.STAGE1) -> Claims:
     holds = record.generation, record.revision
-    return Claims(record.node, record.mac, record.id, *holds, stage, 5000, ("10.0.1.1",))
+    expires = int(record.opened) + stage.lifetime
+    return Claims(record.node, record.mac, record.id, *holds, stage, expires, ("10.0.1.1",))
 
 
 def test_a_machine_that_asks_again_at_once_goes_on_with_the_same_boot() -> None:
@@ -78,3 +79,23 @@ def test_a_restarted_daemon_goes_on_with_the_boots_that_it_wrote_down() -> None:
     record = opened(Ledger(saved.append), 100.0)
 
     assert Ledger(lambda _: None, saved).find(claims(record)) == record
+
+
+def test_a_boot_that_another_head_node_opened_later_is_adopted() -> None:
+    ours, theirs = Ledger(lambda _: None), Ledger(lambda _: None)
+    earlier = opened(ours, 100.0)
+    later = opened(theirs, 500.0)
+
+    adopted = ours.find(claims(later))
+
+    assert adopted is not None
+    assert adopted.id == later.id
+    assert ours.find(claims(earlier)) is None
+
+
+def test_a_boot_that_another_head_node_opened_earlier_is_over() -> None:
+    ours, theirs = Ledger(lambda _: None), Ledger(lambda _: None)
+    earlier = opened(theirs, 100.0)
+    opened(ours, 500.0)
+
+    assert ours.find(claims(earlier)) is None
