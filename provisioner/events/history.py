@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import IntegrityError
+from provisioner.events.phases import Mark
+from provisioner.events.search import BootFilter, EventFilter
 from provisioner.model.boot import BootRecord, TokenStage
 from provisioner.model.event import Event, Level, Stage
 
@@ -35,6 +37,14 @@ class Booted:
     opened: float
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event and its number in the file; later ones have higher numbers."""
+
+    id: int
+    event: Event
+
+
 class History:
     """A reader of the events file. A site that never ran a daemon has an empty one."""
 
@@ -45,6 +55,15 @@ class History:
         """The boots of a node, newest first."""
         query = "select * from boot where node = ? order by opened desc, rowid desc limit ?"
         return [_record(row) for row in self._rows(query, (node, limit))]
+
+    def find_boots(self, wanted: BootFilter) -> list[BootRecord]:
+        """The newest boots that pass a filter, newest first."""
+        return [_record(row) for row in self._rows(*wanted.query())]
+
+    def boots_named(self, start: str, *, limit: int = 3) -> list[BootRecord]:
+        """The boots whose id starts with a text, newest first."""
+        query = "select * from boot where substr(id, 1, length(?)) = ? order by opened desc limit ?"
+        return [_record(row) for row in self._rows(query, (start, start, limit))]
 
     def latest_boots(self) -> dict[str, BootRecord]:
         """The newest boot of every node."""
@@ -64,6 +83,10 @@ class History:
         query = "select node, mac, generation, max(opened) as opened from boot group by 1, 2, 3 order by 4"
         return [Booted(**row) for row in self._rows(query)]
 
+    def revisions(self) -> frozenset[str]:
+        """The revisions of all boots that are still recorded."""
+        return frozenset(row["revision"] for row in self._rows("select distinct revision from boot"))
+
     def reports(self) -> dict[str, Report]:
         """The last report of every node."""
         rows = self._rows("select * from report")
@@ -73,13 +96,52 @@ class History:
         """Everything that happened under one boot id, in order of time."""
         return [_event(row) for row in self._rows("select * from event where boot = ? order by time, id", (boot,))]
 
+    def marks(self, boots: Iterable[str]) -> dict[str, list[Mark]]:
+        """What the phases of boots are told from, by the boot's id, in order of time."""
+        query = (
+            "select boot, name, time, bytes from event where boot in (select value from json_each(?)) "
+            "order by boot, time, id"
+        )
+        found: dict[str, list[Mark]] = {}
+        for row in self._rows(query, (json.dumps(list(boots)),)):
+            found.setdefault(row["boot"], []).append(Mark(row["name"], row["time"], row["bytes"]))
+        return found
+
+    def last_events(self, boots: Iterable[str]) -> dict[str, Mark]:
+        """The newest event of each of some boots, by the boot's id."""
+        query = (
+            "select boot, name, max(time) as time, bytes from event "
+            "where boot in (select value from json_each(?)) group by boot"
+        )
+        rows = self._rows(query, (json.dumps(list(boots)),))
+        return {row["boot"]: Mark(row["name"], row["time"], row["bytes"]) for row in rows}
+
+    def find_events(self, wanted: EventFilter) -> list[Recorded]:
+        """The newest events that pass a filter, oldest first."""
+        return [Recorded(row["id"], _event(row)) for row in self._rows(*wanted.query())]
+
+    def ends_after(self, number: int, *, limit: int = 20_000) -> list[Recorded]:
+        """Events that end a boot, well or not, later than the one with this number; the oldest first."""
+        query = "select * from event where id > ? and name in ('ready', 'degraded', 'failed') order by id limit ?"
+        return [Recorded(row["id"], _event(row)) for row in self._rows(query, (number, limit))]
+
+    def images_of(self, boots: Iterable[str]) -> dict[str, str]:
+        """The image, without its generation, of each of some boots."""
+        query = "select id, generation from boot where id in (select value from json_each(?))"
+        rows = self._rows(query, (json.dumps(list(boots)),))
+        return {row["id"]: row["generation"].partition("@")[0] for row in rows}
+
+    def newest_id(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        return next((row["id"] or 0 for row in self._rows("select max(id) as id from event")), 0)
+
     def recent(self, *, limit: int = 100, levels: Sequence[Level] = tuple(Level)) -> list[Event]:
         """The newest events of some levels, newest first."""
         wanted = json.dumps([level.value for level in levels])
         query = "select * from event where level in (select value from json_each(?)) order by id desc limit ?"
         return [_event(row) for row in self._rows(query, (wanted, limit))]
 
-    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[dict[str, Any]]:
+    def _rows(self, query: str, values: tuple[object, ...] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
         try:

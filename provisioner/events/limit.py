@@ -26,9 +26,10 @@ class LimitedSink:
 
     def __call__(self, event: Event) -> None:
         """Pass one event on, or count it."""
-        if self._now() - self._started > self._window or len(self._seen) > _MOST_SENDERS:
+        now = self._now()
+        if now - self._started > self._window or len(self._seen) > _MOST_SENDERS:
             self._seen.clear()
-            self._started = self._now()
+            self._started = now
         key = (event.name, event.mac or event.address)
         count = self._seen[key] = self._seen.get(key, 0) + 1
         most = _MOST[event.level]

@@ -10,13 +10,15 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
+from typing import cast
 
 from provisioner.errors import UnavailableError
 from provisioner.model.boot import BootRecord
-from provisioner.model.event import Event, Stage
+from provisioner.model.event import Event, Level, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,8 @@ create table if not exists event (
     message text not null, mac text, node text, boot text, address text, bytes integer, seconds real,
     data text not null
 );
-create index if not exists event_by_boot on event (boot, time);
+drop index if exists event_by_boot;
+create index if not exists event_of_boot on event (boot, time) where boot is not null;
 create index if not exists event_by_mac on event (mac, time);
 create table if not exists boot (
     id text primary key, node text not null, mac text not null, generation text not null,
@@ -39,8 +42,12 @@ create table if not exists report (
 );
 """
 VERSION = 1
-_BATCH = 1000
+_BATCH = 4000
 _LONGEST_QUEUE = 200_000
+# How long the writer waits for more to come, in seconds: a transaction costs as much as a hundred events.
+_GATHER = 0.05
+# So many events are inserted by one statement: in each of its steps the lock of the interpreter changes hands.
+_AT_ONCE = 50
 # Events of firmware and loader this long before a script belong to its boot: a BIOS chain takes 15 s, a
 # firmware that tries other ports first some minutes.
 JOIN_WINDOW = 600.0
@@ -57,15 +64,17 @@ class EventStore:
 
     def __init__(self, path: Path) -> None:
         self._database = _open(path)
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Event | _Write | None] = queue.SimpleQueue()
+        self._urgent = threading.Event()
         self._lost = 0
+        self._lost_before = 0
         self._thread = threading.Thread(target=self._write_batches, name="events", daemon=True)
         self._thread.start()
 
     def record(self, event: Event) -> None:
         """Queue one event; when the disk cannot keep up, events are counted instead."""
         if self._queue.qsize() < _LONGEST_QUEUE:
-            self._queue.put(lambda database: _insert_event(database, event))
+            self._queue.put(event)
         else:
             self._lost += 1
 
@@ -78,13 +87,29 @@ class EventStore:
         row = (node, boot, time, json.dumps(facts))
         self._queue.put(lambda database: _save_report(database, row))
 
+    def submit(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Queue other work on the file (events.retention); it has to be short, because records wait behind it."""
+        self._queue.put(work)
+
+    @property
+    def waiting(self) -> int:
+        """How much is queued and not yet in the file."""
+        return self._queue.qsize()
+
+    @property
+    def lost(self) -> int:
+        """How many records could not be written since the start."""
+        return self._lost_before + self._lost
+
     def flushed(self, then: Callable[[], None]) -> None:
         """Call `then` in the writer's thread once everything queued so far is in the file."""
         self._queue.put(_Flush(then))
+        self._urgent.set()
 
     def close(self) -> None:
         """Write what is queued and stop."""
         self._queue.put(None)
+        self._urgent.set()
         self._thread.join()
 
     def _write_batches(self) -> None:
@@ -94,33 +119,58 @@ class EventStore:
             self._write(batch)
             if self._lost:
                 logger.error("%d events are lost: more came than the disk takes", self._lost)
+                self._lost_before += self._lost
                 self._lost = 0
         self._database.close()
 
-    def _write(self, batch: list[_Write]) -> None:
-        """Write a batch in one transaction, and tell those who wait for it, whatever becomes of it."""
-        try:
-            with self._database:
-                self._database.execute("begin")
-                for work in batch:
-                    work(self._database)
-        except Exception:
-            # A full disk must not end the daemon, and one odd value must not stop the writer: nodes still
-            # boot, and the log says what is lost.
-            logger.exception("%d events are lost, they cannot be written", len(batch))
-        for work in batch:
-            if isinstance(work, _Flush):
-                work.then()
-
-    def _take_batch(self) -> tuple[list[_Write], bool]:
-        batch: list[_Write] = []
+    def _take_batch(self) -> tuple[list[Event | _Write], bool]:
+        """What is queued, after a moment for more to come unless somebody waits; False with the last batch."""
         work = self._queue.get()
+        batch: list[Event | _Write] = []
+        if self._queue.qsize() < _BATCH:
+            self._urgent.wait(_GATHER)
+            self._urgent.clear()
         while work is not None:
             batch.append(work)
             if len(batch) == _BATCH or self._queue.empty():
                 return batch, True
             work = self._queue.get()
         return batch, False
+
+    def _write(self, batch: Sequence[Event | _Write]) -> None:
+        """Write a batch in one transaction, and tell those who wait for it, whatever becomes of it."""
+        try:
+            self._insert(batch)
+        except sqlite3.OperationalError:
+            # A full disk must not end the daemon: nodes still boot, and the log says what is lost.
+            logger.exception("%d events are lost, they cannot be written", len(batch))
+            self._lost_before += len(batch)
+        except Exception:
+            if len(batch) == 1:
+                logger.exception("an event is lost, it cannot be written")
+                self._lost_before += 1
+            else:
+                # One odd value must not take the others of its batch with it.
+                for work in batch:
+                    self._write([work])
+                return
+        for work in batch:
+            if isinstance(work, _Flush):
+                work.then()
+
+    def _insert(self, batch: Sequence[Event | _Write]) -> None:
+        with self._database:
+            self._database.execute("begin")
+            for are_events, run in groupby(batch, key=_is_event):
+                if are_events:
+                    _insert_events(self._database, cast("list[Event]", list(run)))
+                else:
+                    for work in cast("Iterator[_Write]", run):
+                        work(self._database)
+
+
+def _is_event(work: Event | _Write) -> bool:
+    return type(work) is Event
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -147,25 +197,52 @@ class _Flush:
         """Nothing to write."""
 
 
-def _insert_event(database: sqlite3.Connection, event: Event) -> None:
-    database.execute(
-        "insert into event (time, stage, name, level, message, mac, node, boot, address, bytes, seconds, data)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            event.time,
-            event.stage.value,
-            event.name,
-            event.level.value,
-            event.message,
-            event.mac,
-            event.node,
-            event.boot,
-            event.address,
-            event.bytes,
-            event.seconds,
-            json.dumps(dict(event.data)),
-        ),
-    )
+def _insert_events(database: sqlite3.Connection, events: Sequence[Event]) -> None:
+    # Piece by piece: SQLite works without the lock of the interpreter, and what goes before is soon over, so
+    # whoever answers packets meanwhile never waits long for that lock.
+    for start in range(0, len(events), _AT_ONCE):
+        rows = _rows(events[start : start + _AT_ONCE])
+        if len(rows) == _AT_ONCE:
+            database.execute(_INSERT_MANY, tuple(chain.from_iterable(rows)))
+        else:
+            database.executemany(_INSERT, rows)
+
+
+def _rows(events: Sequence[Event]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    data: object = None
+    text = ""
+    for event in events:
+        # What is asked and what is answered show the same machine, mostly by the same object.
+        if event.data is not data:
+            data, text = event.data, json.dumps(dict(event.data)) if event.data else "{}"
+        rows.append(
+            (
+                event.time,
+                _STAGES[event.stage],
+                event.name,
+                _LEVELS[event.level],
+                event.message,
+                # A plain text goes to SQLite without a search for adapters, a MacAddress does not.
+                event.mac and str(event.mac),
+                event.node,
+                event.boot,
+                event.address,
+                event.bytes,
+                event.seconds,
+                text,
+            )
+        )
+    return rows
+
+
+_INSERT = (
+    "insert into event (time, stage, name, level, message, mac, node, boot, address, bytes, seconds, data)"
+    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_MANY = _INSERT + ", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" * (_AT_ONCE - 1)
+_STAGES = {stage: stage.value for stage in Stage}
+_LEVELS = {level: level.value for level in Level}
 
 
 def _save_boot(database: sqlite3.Connection, boot: BootRecord) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from provisioner.errors import IntegrityError, UnavailableError
 from provisioner.events.history import History
 from provisioner.events.store import JOIN_WINDOW, EventStore
+from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord, TokenStage
 from provisioner.model.event import Event, Level, Stage
 from tests.support.resolved import MAC1, REVISION
@@ -110,6 +113,48 @@ def test_an_event_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     store.close()
 
     assert [event.time for event in History(tmp_path / "events.sqlite").timeline("b1")] == [2.0]
+
+
+def test_an_event_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path) -> None:
+    store = EventStore(tmp_path / "events.sqlite")
+    for number in range(200):
+        text = "half a pair \ud800" if number == 120 else "m"
+        store.record(Event(float(number), Stage.SITE, "x", text, boot="b1"))
+    store.close()
+
+    kept = [event.time for event in History(tmp_path / "events.sqlite").timeline("b1")]
+    assert kept == [float(number) for number in range(200) if number != 120]
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 123])
+def test_any_number_of_events_comes_out_as_it_went_in(tmp_path: Path, count: int) -> None:
+    events = [
+        Event(
+            float(number), Stage.DHCP, f"dhcp.{number}", "m", mac=MacAddress(MAC1), boot="b1", data={"n": number}
+        )
+        for number in range(count)
+    ]
+    store = EventStore(tmp_path / "events.sqlite")
+    for event in events:
+        store.record(event)
+    store.close()
+
+    assert History(tmp_path / "events.sqlite").timeline("b1") == events
+
+
+def test_the_index_of_an_earlier_version_is_replaced(tmp_path: Path) -> None:
+    EventStore(tmp_path / "events.sqlite").close()
+    with closing(sqlite3.connect(tmp_path / "events.sqlite")) as database:
+        database.execute("drop index event_of_boot")
+        database.execute("create index event_by_boot on event (boot, time)")
+        database.commit()
+    EventStore(tmp_path / "events.sqlite").close()
+
+    with closing(sqlite3.connect(tmp_path / "events.sqlite")) as database:
+        names = {name for (name,) in database.execute("select name from sqlite_master where type = 'index'")}
+        plan = database.execute("explain query plan select * from event where boot = ? order by time, id", ("b",))
+        assert "event_of_boot" in str(plan.fetchall())
+    assert "event_by_boot" not in names
 
 
 def test_the_file_is_not_readable_for_everybody(tmp_path: Path) -> None:
