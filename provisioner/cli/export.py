@@ -154,6 +154,68 @@ def powerman(paths: Paths, nodeset: str | None, where: tuple[str, ...], output: 
     _export(paths, "powerman", (nodeset, where), output)
 
 
+def _network(function: F) -> F:
+    """Add `--network`, for the configurations of DHCP servers."""
+    return click.option(
+        "--network", "networks", multiple=True, metavar="NAME", help="Only this network; may be given again."
+    )(function)
+
+
+@command.command("dnsmasq")
+@_selection
+@_network
+@click.pass_obj
+def dnsmasq(
+    paths: Paths, nodeset: str | None, where: tuple[str, ...], output: Path | None, networks: tuple[str, ...]
+) -> None:
+    """A file for dnsmasq's conf-dir: addresses, loaders and boot scripts of all nodes, by DHCP."""
+    _export_dhcp(paths, "dnsmasq", (nodeset, where, networks), output)
+
+
+@command.command("kea")
+@_selection
+@_network
+@click.pass_obj
+def kea(
+    paths: Paths, nodeset: str | None, where: tuple[str, ...], output: Path | None, networks: tuple[str, ...]
+) -> None:
+    """The same as a configuration of Kea (kea-dhcp4)."""
+    _export_dhcp(paths, "kea", (nodeset, where, networks), output)
+
+
+@command.command("isc")
+@_selection
+@_network
+@click.pass_obj
+def isc(
+    paths: Paths, nodeset: str | None, where: tuple[str, ...], output: Path | None, networks: tuple[str, ...]
+) -> None:
+    """The same as a file for ISC's dhcpd.conf to include."""
+    _export_dhcp(paths, "isc", (nodeset, where, networks), output)
+
+
+def _export_dhcp(
+    paths: Paths,
+    kind: str,
+    selection: tuple[str | None, tuple[str, ...], tuple[str, ...]],
+    output: Path | None,
+) -> None:
+    from provisioner.errors import NotFoundError
+    from provisioner.exchange.addressing import addressing_of
+    from provisioner.exchange.export import DHCP_EXPORTERS
+    from provisioner.operations.select import select
+    from provisioner.registry.compiler import current
+
+    nodeset, where, networks = selection
+    with current(paths) as published:
+        names = None if nodeset is None and not where else frozenset(select(published, nodeset, where))
+        try:
+            exported = DHCP_EXPORTERS[kind](addressing_of(published.snapshot(), names, networks))
+        except LookupError as error:
+            raise NotFoundError(str(error.args[0]), hint="networks are written in provisioner.yaml") from None
+    _write(exported, output)
+
+
 def _export(
     paths: Paths,
     kind: str,
@@ -170,9 +232,13 @@ def _export(
     with current(paths) as published:
         names = None if nodeset is None and not where else select(published, nodeset, where)
         exported = EXPORTERS[kind](inventory_of(published, names, secrets=_secrets(paths) if reveal else None))
+    _write(exported, output, private=reveal)
+
+
+def _write(exported: Any, output: Path | None, *, private: bool = False) -> None:
     for sentence in exported.left_out:
         say(f"left out: {sentence}", err=True)
-    write_output(output or STANDARD, exported.text.encode(), private=reveal)
+    write_output(output or STANDARD, exported.text.encode(), private=private)
 
 
 def _secrets(paths: Paths) -> Any:

@@ -62,6 +62,30 @@ def show(paths: Paths, number: int, style: str) -> None:
         click.echo(f"\n{shown_text}", nl=False)
 
 
+@command.command("prune")
+@click.option("--days", type=click.FloatRange(min=0), default=30, show_default=True, help="Younger ones stay.")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would go; remove nothing.")
+@output.format_option
+@click.pass_obj
+def prune(paths: Paths, days: float, *, only_plan: bool, style: str) -> None:
+    """Remove kept revisions that no boot, no change of these days and nothing else names. Changes stay.
+
+    The daemon does the same by itself, with `retention.revisions` of the site.
+    """
+    from dataclasses import asdict
+    from time import time
+
+    from provisioner.operations import leftovers
+
+    since = time() - days * 86400
+    found = leftovers.plan_prune(paths, since) if only_plan else leftovers.prune(paths, since)
+    if style != "table":
+        output.write_data(asdict(found), style)
+        return
+    would = "would go" if only_plan else "are gone"
+    click.echo(f"{len(found.revisions)} revisions and {len(found.contents)} contents {would}: {found.size} bytes")
+
+
 def _below(paths: Paths, file: str) -> str:
     """The path of a file below the site, however it is given: `./nodes.d/a.yaml`, or absolute."""
     places = (paths.site, Path(os.path.realpath(paths.site)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from provisioner.cli import labstorm
 from provisioner.config.paths import Paths
 
 FIRMWARE = click.Choice(["bios", "uefi"])
@@ -114,6 +115,10 @@ def run(paths: Paths, capture: bool, accel: str) -> None:
     daemon = DaemonCommand.serve(paths)
     network = network_of_site(paths)
     supervise(paths, Lab(network, log_folder(paths), daemon=daemon, accelerator=accelerator, capture=capture))
+
+
+command.add_command(labstorm.command, "storm")
+command.add_command(labstorm.clients)
 
 
 def _print_console(paths: Paths, node: str) -> None:

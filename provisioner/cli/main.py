@@ -27,6 +27,8 @@ COMMANDS = {
     "check": ("check", "Check everything that is written, and name every mistake."),
     "why": ("why", "Show where a value of a node comes from."),
     "simulate": ("simulate", "Rehearse the boots of nodes, step by step."),
+    "doctor": ("doctor", "Name what is wrong, and what to type."),
+    "discover": ("discover", "List machines that are no nodes, and accept them."),
     "history": ("history", "Show what was changed, when and by whom."),
     "undo": ("undo", "Take a change back."),
     "import": ("import_", "Take over nodes from another system."),
@@ -39,13 +41,15 @@ COMMANDS = {
     "serve": ("serve", "Run the daemon."),
     "status": ("status", "Show what every node does and runs."),
     "boot": ("boot", "Show how nodes booted, step by step."),
+    "events": ("events", "Show what the daemon saw, of every machine."),
+    "capture": ("capture", "Capture and explain the packets of a machine."),
     "lab": ("lab", "Boot virtual nodes on this machine."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
 
 
 # Commands that run for as long as the machine does.
-_LASTING = frozenset({"serve", "lab"})
+_LASTING = frozenset({"serve", "lab", "capture"})
 _RARELY = (200_000, 50, 100)
 
 

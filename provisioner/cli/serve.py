@@ -8,9 +8,18 @@ from provisioner.config.paths import Paths
 
 
 @click.command("serve")
-@click.option("--json-log", is_flag=True, help="Log JSON lines instead of text.")
+@click.option(
+    "--log",
+    "style",
+    type=click.Choice(["auto", "text", "json", "journal"]),
+    default="auto",
+    show_default=True,
+    envvar="PROVISIONER_LOG",
+    show_envvar=True,
+    help="How log lines look; auto is journal under systemd, text elsewhere.",
+)
 @click.pass_obj
-def command(paths: Paths, *, json_log: bool) -> None:
+def command(paths: Paths, style: str) -> None:
     """Run the daemon in the foreground until SIGTERM: DHCP, TFTP, HTTP and DNS for every network of the site.
 
     Changed files are served at once; when they hold a mistake, the last good state stays served and
@@ -19,5 +28,9 @@ def command(paths: Paths, *, json_log: bool) -> None:
     from provisioner import log
     from provisioner.daemon.serve import serve
 
-    log.configure(json_lines=json_log)
+    log.configure(style=log.Style(style), verbose=_is_verbose())
     serve(paths)
+
+
+def _is_verbose() -> bool:
+    return bool(click.get_current_context().find_root().params.get("verbose"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from provisioner import __version__
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, Problem
-from provisioner.host.files import write_atomically
+from provisioner.host.files import make_folder, write_atomically
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.snapshot import Snapshot
 from provisioner.registry.collect import SourceFile, collect
@@ -59,7 +59,7 @@ def compile_site(paths: Paths, catalogue: Catalogue, needed: Collection[str] = (
     Old snapshots go, but for those of the revisions in `needed`. Raises ConfigError with every mistake, and then
     the current revision stays what it was.
     """
-    paths.snapshots.mkdir(parents=True, exist_ok=True)
+    make_folder(paths.snapshots)
     files = collect(paths)
     checked = _checked(paths, files, catalogue)
     keep(paths, files)

@@ -104,7 +104,7 @@ def _worded(change: FileChange, likeness: Likeness) -> Change:
 
 def _in_the_network(node: ResolvedNode) -> object:
     """All of a node that DHCP and DNS answer from."""
-    return node.name, node.domain, node.primary, node.interfaces
+    return node.name, node.domain, node.primary, node.interfaces, node.bmc and node.bmc.ip
 
 
 def _text(side: Side, name: str) -> str:

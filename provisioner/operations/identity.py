@@ -36,12 +36,13 @@ def identity(node: ResolvedNode | None, boot: BootRecord, events: Iterable[Event
 
 def _shown(events: Iterable[Event]) -> dict[str, str]:
     """What the machine showed, the last word counts; a UUID in lower case."""
-    return {
-        name: str(event.data[name]).lower()
-        for event in events
-        for name in (*_MARKS, _PORT)
-        if event.data.get(name)
-    }
+    found: dict[str, str] = {}
+    for event in events:
+        found.update({name: str(event.data[name]).lower() for name in _MARKS if event.data.get(name)})
+        if circuit := event.data.get("circuit"):
+            relay = event.data.get("relay")
+            found[_PORT] = (f"{relay} {circuit}" if relay else str(circuit)).lower()
+    return found
 
 
 def _written(node: ResolvedNode) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from provisioner.config import emit
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, ConflictError, ProvisionerError
-from provisioner.host.files import locked, write_atomically
+from provisioner.host.files import locked, make_folder, write_atomically
 from provisioner.model.catalogue import Catalogue
 from provisioner.registry.check import unusable
 from provisioner.registry.load import SITE_FILE, examine
@@ -48,7 +48,7 @@ def init_site(paths: Paths, new: NewSite) -> Path:
         if problems:
             raise ConfigError(problems)
         for folder in (paths.group_files, paths.node_files):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         ignore = paths.site / ".gitignore"
         if not ignore.exists():
             write_atomically(ignore, _NOT_IN_GIT.encode())

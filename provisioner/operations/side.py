@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from ipaddress import IPv4Network
 
 from provisioner.archive.tree import Entry
 from provisioner.boot.policy import decide
 from provisioner.boot.script import ScriptTokens, ScriptWriter
+from provisioner.dhcp.answer import Answer
 from provisioner.dhcp.case import Context as DhcpContext
 from provisioner.dhcp.lease import Leases
-from provisioner.dhcp.policy import Answer, answer
+from provisioner.dhcp.policy import answer
 from provisioner.dns.message import Kind, Question, Record
 from provisioner.dns.reverse import name_of
-from provisioner.dns.zone import Zones
+from provisioner.dns.zone import BMC_LABEL, Zones
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Decision, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
@@ -106,10 +108,13 @@ class Side:
 
 
 def dns_names(node: ResolvedNode) -> Iterator[str]:
-    """Every name by which DNS may know a node: its own, those of its further interfaces, and the reverse ones."""
+    """Every name by which DNS may know a node: its own, those of interfaces and its BMC, and the reverse ones."""
     yield node.fqdn.lower()
     for interface in node.interfaces:
         yield f"{node.name}-{device_label(interface.name)}.{node.domain}".lower()
         for value in (interface.ip, interface.ip6):
             if value is not None:
                 yield name_of(value.network.__class__(value.ip))
+    if node.bmc and node.bmc.ip:
+        yield f"{node.name}-{BMC_LABEL}.{node.domain}".lower()
+        yield name_of(IPv4Network(node.bmc.ip.ip))

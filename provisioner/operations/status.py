@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.config.paths import Paths
 from provisioner.errors import UnavailableError
 from provisioner.events.history import History, Report
+from provisioner.events.phases import Mark
+from provisioner.events.search import UNDER_WAY
 from provisioner.image.store import catalogue
 from provisioner.model.boot import BootRecord
 from provisioner.model.catalogue import Catalogue
@@ -28,7 +32,8 @@ class NodeStatus:
     `running` is the generation of its newest boot and `assigned` the one that it would boot now; `revision` is
     the one that boot holds to; `outdated` says in words what a reboot would bring, empty when nothing.
     `overlays` is the state of its runtime overlays, pending or failed since `overlays_since` (operations.drift).
-    Times are Unix seconds; `facts` is the last report of the running system.
+    Times are Unix seconds; `facts` is the last report of the running system. `step` is the newest event of a boot
+    that is under way, and `step_time` when it was.
     """
 
     node: str
@@ -44,6 +49,8 @@ class NodeStatus:
     boot: str | None
     reason: str
     facts: dict[str, str]
+    step: str | None = None
+    step_time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +71,65 @@ class SiteStatus:
     rendering: Answer | None
 
 
-def site_status(paths: Paths) -> SiteStatus:
-    """The status of every node. Works with the daemon down; `daemon` is None then.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """Which nodes a status is about: every field that is set narrows it. An image may name its generation too."""
 
+    nodes: Collection[str] | None = None
+    states: Collection[str] | None = None
+    image: str | None = None
+
+    def of(self, statuses: Iterable[NodeStatus]) -> tuple[NodeStatus, ...]:
+        """Those that are wanted; a node is of the image that it runs, or would boot when it never booted."""
+        return tuple(
+            each
+            for each in statuses
+            if (self.states is None or each.state in self.states)
+            and (self.image is None or self.image in _names(each.running or each.assigned))
+        )
+
+
+EVERYTHING = Wanted()
+
+
+def _names(generation: str | None) -> tuple[str, ...]:
+    return () if generation is None else (generation, generation.partition("@")[0])
+
+
+def site_status(paths: Paths, wanted: Wanted = EVERYTHING, served: Snapshot | None = None) -> SiteStatus:
+    """The status of every wanted node. Works with the daemon down; `daemon` is None then.
+
+    `served` is the snapshot that an earlier call read, which is used again while it is the one that is served.
     Raises ConfigError when no daemon ever served the site and what is written has mistakes.
     """
     images, history = catalogue(paths), History(paths.events)
-    snapshot = _snapshot(paths, images)
+    snapshot = served if served and served.revision == read_current(paths) else served_snapshot(paths, images)
     daemon, fault = _daemon(paths)
     looked = Looked.of(paths) if daemon else None
     boots, reports = history.latest_boots(), history.reports()
     now = Now(snapshot.revision, images, looked)
-    nodes = tuple(
+    nodes = wanted.of(
         node_status(snapshot.nodes[name], now, boots.get(name), reports.get(name))
         for name in sorted(snapshot.nodes)
+        if wanted.nodes is None or name in wanted.nodes
     )
+    steps = history.last_events(each.boot for each in nodes if each.boot and each.state in UNDER_WAY)
     alarms = history.recent(limit=50, levels=(Level.ALARM, Level.FAILURE, Level.WARNING))
     rendering = kept_answer(paths, snapshot.revision)
-    return SiteStatus(snapshot.revision, daemon, fault, nodes, tuple(alarms), rendering)
+    return SiteStatus(snapshot.revision, daemon, fault, _with_steps(nodes, steps), tuple(alarms), rendering)
 
 
-def _snapshot(paths: Paths, images: Catalogue) -> Snapshot:
+def counted(status: SiteStatus) -> dict[str, int]:
+    """How many nodes are in each state, the most frequent first."""
+    return dict(Counter(node.state for node in status.nodes).most_common())
+
+
+def _with_steps(nodes: Iterable[NodeStatus], steps: Mapping[str, Mark]) -> tuple[NodeStatus, ...]:
+    found = ((each, steps.get(each.boot or "")) for each in nodes)
+    return tuple(replace(each, step=last.name, step_time=last.time) if last else each for each, last in found)
+
+
+def served_snapshot(paths: Paths, images: Catalogue) -> Snapshot:
     """What is served; before any daemon ran, what is written."""
     revision = read_current(paths)
     return read_snapshot(paths, revision) if revision else check(paths, images).snapshot

@@ -68,3 +68,16 @@ def test_a_file_that_no_change_touched_is_told_so(paths: Paths) -> None:
     assert prov(paths, "--file", "nodes.d/other.yaml").output == "no change touched nodes.d/other.yaml\n"
     assert json.loads(prov(paths, "--file", "nodes.d/other.yaml", "--format", "json").stdout) == []
     assert "is not in the site" in str(prov(paths, "--file", "/etc/passwd").exception)
+
+
+def test_a_prune_says_what_would_go_and_what_went(tmp_path: Path) -> None:
+    told = [
+        CliRunner().invoke(command, ["prune", *words], obj=Paths.below(tmp_path)).output
+        for words in (["--plan"], [], ["--days", "0"])
+    ]
+
+    assert told == [
+        "0 revisions and 0 contents would go: 0 bytes\n",
+        "0 revisions and 0 contents are gone: 0 bytes\n",
+        "0 revisions and 0 contents are gone: 0 bytes\n",
+    ]

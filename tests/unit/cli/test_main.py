@@ -34,7 +34,7 @@ def test_what_the_system_refuses_is_its_words_and_the_file(
     file.touch()
     words = ("init", "--cluster", "c", "--network", "10.0.0.0/16")
 
-    assert failed(capsys, "--root", file / "site", *words) == f"prov: Not a directory: {file}/site/var\n"
+    assert failed(capsys, "--root", file / "site", *words) == f"prov: Not a directory: {file}/site\n"
 
 
 @pytest.mark.parametrize(

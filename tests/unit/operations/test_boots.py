@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from provisioner.config.paths import Paths
-from provisioner.errors import NotFoundError
+from provisioner.errors import NotFoundError, ProvisionerError
 from provisioner.events.store import EventStore
 from provisioner.model.boot import BootRecord, TokenStage
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, Stage
-from provisioner.operations.boots import boots_of, timeline
+from provisioner.operations.boots import boots_of, nodes_in, timeline
 from provisioner.operations.check import compile_site
 from tests.support.resolved import MAC1, REVISION
 from tests.support.site import SITE, write_site
@@ -70,20 +71,21 @@ def test_a_node_that_never_booted_and_a_boot_that_never_was_are_errors(paths: Pa
 
 
 def test_boots_are_listed_newest_first_and_no_more_than_asked_for(paths: Paths) -> None:
-    assert [each.id for each in boots_of(paths, "n001")] == ["bbb2", "aaa1"]
-    assert [each.id for each in boots_of(paths, "n001", limit=1)] == ["bbb2"]
+    assert [each.id for each in boots_of(paths, ["n001"])] == ["bbb2", "aaa1"]
+    assert [each.id for each in boots_of(paths, ["n001"], limit=1)] == ["bbb2"]
 
 
 def test_a_site_that_never_ran_a_daemon_has_no_boots(tmp_path: Path) -> None:
     paths = write_site(tmp_path, {"provisioner.yaml": SITE, "nodes.d/n.yaml": "nodes: {n001: }\n"})
 
-    assert boots_of(paths, "n001") == []
+    assert boots_of(paths, ["n001"]) == []
 
 
 def test_a_node_that_is_neither_written_nor_in_the_history_does_not_exist(paths: Paths) -> None:
-    for ask in (timeline, boots_of):
-        with pytest.raises(NotFoundError, match="there is no node zz"):
-            ask(paths, "zz")
+    with pytest.raises(NotFoundError, match="there is no node zz"):
+        timeline(paths, "zz")
+    with pytest.raises(NotFoundError, match="there is no node zz"):
+        boots_of(paths, ["zz"])
 
 
 def test_what_is_served_decides_which_nodes_exist(paths: Paths) -> None:
@@ -100,3 +102,35 @@ def test_a_node_that_is_gone_keeps_its_boots(paths: Paths) -> None:
     (paths.node_files / "n.yaml").unlink()
 
     assert timeline(paths, "n001").boot.id == "bbb2"
+
+
+def test_a_boot_is_found_by_its_id_alone(paths: Paths) -> None:
+    assert timeline(paths, "aaa1").boot.node == "n001"
+    assert timeline(paths, "bb").boot.id == "bbb2"
+
+
+def test_an_id_that_several_boots_start_with_names_them(paths: Paths) -> None:
+    store = EventStore(paths.events)
+    store.save_boot(boot("aaa2", 950.0))
+    store.close()
+
+    with pytest.raises(ProvisionerError, match="several boots start with 'aaa'") as caught:
+        timeline(paths, "aaa")
+
+    assert "aaa2, aaa1" in (caught.value.hint or "")
+
+
+def test_boots_of_all_nodes_can_be_narrowed_by_time_and_state(paths: Paths) -> None:
+    store = EventStore(paths.events)
+    store.save_boot(replace(boot("ccc3", 990.0), node="n002", state="failed"))
+    store.close()
+
+    assert [each.id for each in boots_of(paths, None)] == ["ccc3", "bbb2", "aaa1"]
+    assert [each.id for each in boots_of(paths, None, since=500)] == ["ccc3", "bbb2"]
+    assert [each.id for each in boots_of(paths, None, states=["script"])] == ["bbb2", "aaa1"]
+    assert boots_of(paths, ["n001"], since=2000) == []
+
+
+def test_a_node_set_may_name_groups_as_they_are_served(paths: Paths) -> None:
+    assert nodes_in(paths, "@*") == ("n001", "n002")
+    assert nodes_in(paths, "gone[1-2]") == ("gone1", "gone2")

@@ -15,7 +15,7 @@ from tests.support import resolved
 
 _UUID = UUID("4c4c4544-0042-3510-8052-b4c04f313233")
 BOOT = BootRecord("b1", "n001", resolved.MAC1, "debian-12@1", "ab", 1.0, TokenStage.STAGE1, "stage1", 2.0)
-NODE = resolved.node(uuid=_UUID, serial="ABC123", tags={"port": "sw1:7"})
+NODE = resolved.node(uuid=_UUID, serial="ABC123", tags={"port": "10.0.0.9 sw1:7"})
 
 
 def shown(**data: str) -> Event:
@@ -50,8 +50,10 @@ def test_hardware_that_shows_nothing_or_is_not_written_is_neither() -> None:
 
 
 def test_the_port_that_a_relay_told_counts_against_the_tag() -> None:
-    assert Rung.PORT in identity(NODE, BOOT, [shown(port="sw1:7")]).held
-    assert identity(NODE, BOOT, [shown(port="sw1:8")]).doubts == ("port sw1:8, where sw1:7 is written",)
+    assert Rung.PORT in identity(NODE, BOOT, [shown(relay="10.0.0.9", circuit="sw1:7")]).held
+    assert identity(NODE, BOOT, [shown(relay="10.0.0.9", circuit="sw1:8")]).doubts == (
+        "port 10.0.0.9 sw1:8, where 10.0.0.9 sw1:7 is written",
+    )
 
 
 def test_an_alarm_of_the_boot_is_a_doubt() -> None:

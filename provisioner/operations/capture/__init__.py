@@ -1,0 +1,1 @@
+"""`prov capture`: the packets of one machine's boot, kept, masked and explained."""

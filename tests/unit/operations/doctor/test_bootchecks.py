@@ -1,0 +1,100 @@
+"""Boots that fail, stand still or go round in circles."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from provisioner.operations.doctor.bootchecks import CAUSES
+from tests.support.ward import Ward
+
+
+@pytest.mark.parametrize(
+    ("reason", "check"),
+    [
+        ("no network device has the address x (is its driver in the image's kernel?)", "driver-absent"),
+        ("eth0 has no link after 60 s (cable, switch port?)", "no-link"),
+        ("not enough memory: 400 MiB free, the root image needs 900 MiB", "memory-short"),
+        ("the root image is damaged: its SHA-256 is x, the head node promised y", "root-damaged"),
+        ("the system overlay is damaged: its SHA-256 is x, the head node promised y", "root-damaged"),
+        ("the kernel cannot mount the root image (squashfs with zstd missing?)", "kernel-lacks"),
+        ("no loop device for the root image", "kernel-lacks"),
+        ("the root image did not arrive in 900 s", "fetch-slow"),
+        ("the head node refuses the root image (status 403)", "fetch-refused"),
+        ("the overlay file etc/x would leave the image by its link etc", "overlay-unfit"),
+        ("the head node did not take the hand-over", "handover-lost"),
+        ("eth0 does not take the address 10.0.1.1/16", "device-refused"),
+        ("something new", "boot-failed"),
+    ],
+)
+def test_what_stage_1_says_when_it_gives_up_has_a_meaning(ward: Ward, reason: str, check: str) -> None:
+    ward.booted("failed", reason=reason)
+
+    found = ward.findings()
+
+    assert set(found) == {check}
+    assert reason in found[check].message
+
+
+def test_every_reason_of_stage_1_has_a_meaning() -> None:
+    """The words are those of the script, so that a new one shows here."""
+    script = Path(__file__).resolve().parents[4] / "images/stage1/90provisioner/stage1.sh"
+    reasons = re.findall(r'\bfail "([^"]+)"', script.read_text())
+
+    assert len(reasons) > 15
+    assert [each for each in reasons if not any(cause.words.search(each) for cause in CAUSES)] == []
+
+
+def test_a_boot_that_stands_still_before_the_kernel_is_told_by_how_far_it_came(ward: Ward) -> None:
+    ward.booted("script", ago=300)
+    assert set(ward.findings()) == {"kernel-not-fetched"}
+
+
+def test_a_kernel_that_is_broken_off_is_told_from_one_that_was_never_asked_for(ward: Ward) -> None:
+    ward.booted("script", ago=300).saw("kernel.broken", ago=250, boot="b0")
+
+    assert set(ward.findings()) == {"kernel-broken"}
+
+
+def test_a_kernel_that_never_speaks_points_at_its_drivers(ward: Ward) -> None:
+    ward.booted("script", ago=300).saw("kernel.sent", ago=290, boot="b0").saw("stage1.sent", ago=280, boot="b0")
+
+    found = ward.findings()["kernel-silent"]
+
+    assert found.fix[0] == "prov boot show n001"
+    assert found.evidence[0].text.startswith("stage1.sent")
+
+
+@pytest.mark.parametrize(("state", "check"), [("stage1", "stage1-silent"), ("system", "system-silent")])
+def test_a_boot_that_falls_silent_is_a_fault_after_a_while(ward: Ward, state: str, check: str) -> None:
+    ward.booted(state, ago=500)
+    assert ward.findings() == {}
+    ward.boots.clear()
+
+    ward.booted(state, ago=700)
+
+    assert set(ward.findings()) == {check}
+
+
+def test_a_boot_that_moves_is_left_alone(ward: Ward) -> None:
+    ward.booted("script", ago=100).saw("kernel.sent", ago=20, boot="b0")
+
+    assert ward.findings() == {}
+
+
+def test_a_node_that_boots_again_and_again_shows_its_reasons(ward: Ward) -> None:
+    for ago in (900, 600, 300):
+        ward.booted("failed", ago=ago, reason="eth0 has no link after 60 s")
+
+    found = ward.findings()["boot-loop"]
+
+    assert found.evidence[0].text == "3 x eth0 has no link after 60 s"
+
+
+def test_a_node_that_was_ready_between_its_boots_is_in_no_loop(ward: Ward) -> None:
+    for ago, state in ((900, "superseded"), (600, "superseded"), (300, "ready")):
+        ward.booted(state, ago=ago)
+
+    assert ward.findings() == {}
