@@ -80,17 +80,25 @@ class Lab:
         memory: int = 1536,
         direct: DirectBoot | None = None,
         cables: Sequence[Cable] = (),
+        drives: Sequence[Path] = (),
     ) -> RunningMachine:
         """Switch a machine on; `memory` in MiB. ConflictError when it is on already.
 
-        `cables` are its NICs beside the one in the lab's network.
+        `cables` are its NICs beside the one in the lab's network, `drives` its disks.
         """
         found = self.machines.get(name)
         if found is not None and found.running:
             raise ConflictError(f"{name} is on already", hint=f"prov lab off {name}")
         tap = self._tap(name)
         machine = VirtualMachine(
-            name, mac, tap, firmware=firmware, memory=memory, direct=direct, cables=tuple(cables)
+            name,
+            mac,
+            tap,
+            firmware=firmware,
+            memory=memory,
+            direct=direct,
+            cables=tuple(cables),
+            drives=tuple(drives),
         )
         folder = self.folder / name
         running = RunningMachine.start(self.namespace, machine, folder, accelerator=self._accelerator)

@@ -75,7 +75,10 @@ class Cable:
 
 @dataclass(frozen=True, slots=True)
 class VirtualMachine:
-    """One node of a lab; `memory` in MiB. Its tap device must exist before it starts."""
+    """One node of a lab; `memory` in MiB. Its tap device must exist before it starts.
+
+    `drives` are raw files, its disks from vda on.
+    """
 
     name: str
     mac: MacAddress
@@ -84,6 +87,7 @@ class VirtualMachine:
     memory: int = 1536
     direct: DirectBoot | None = None
     cables: tuple[Cable, ...] = ()
+    drives: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         # QEMU reads commas and equals signs in the name as options of its own.
@@ -113,6 +117,7 @@ class VirtualMachine:
             *("-uuid", self.uuid),
             *("-smbios", f"type=1,manufacturer=Provisioner,product=Lab,serial=LAB-{self.name}"),
             *self._firmware(),
+            *(word for number, drive in enumerate(self.drives) for word in _drive(drive, number)),
             *self._direct(),
         ]
 
@@ -141,3 +146,12 @@ class VirtualMachine:
             *("-kernel", str(self.direct.kernel), "-initrd", str(self.direct.initrd)),
             *("-append", self.direct.append),
         ]
+
+
+def _drive(path: Path, number: int) -> list[str]:
+    name, place = f"drive{number}", str(path).replace(",", ",,")
+    return [
+        # A disk of a lab is thrown away with it, so nothing waits for the real disk below it.
+        *("-drive", f"if=none,id={name},format=raw,cache=unsafe,file={place}"),
+        *("-device", f"virtio-blk-pci,drive={name}"),
+    ]

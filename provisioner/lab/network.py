@@ -40,4 +40,7 @@ def tap_commands(tap: str) -> list[list[str]]:
 def network_of(site: Site) -> LabNetwork:
     """The lab of a site: its first network, with the head node's address in it."""
     network = next(iter(site.networks.values()))
-    return LabNetwork(IPv4Interface((int(network.head), network.cidr.prefixlen)))
+    head = IPv4Interface((int(network.head), network.cidr.prefixlen))
+    if network.head6 is None or network.cidr6 is None:
+        return LabNetwork(head)
+    return LabNetwork(head, IPv6Interface((int(network.head6), network.cidr6.prefixlen)))

@@ -19,6 +19,13 @@ def test_the_head_has_the_address_that_is_written_for_the_server() -> None:
     assert network_of(site("10.0.0.0/16", "10.0.0.9")).head == IPv4Interface("10.0.0.9/16")
 
 
+def test_the_head_has_the_ipv6_address_of_its_network_where_it_needs_one() -> None:
+    written = {"cidr": "10.0.0.0/16", "cidr6": "fd00::/64", "dhcp6": "authoritative"}
+    lab = network_of(Site(cluster="demo", networks={"provision": Network.model_validate(written)}))
+
+    assert str(lab.head6) == "fd00::1/64"
+
+
 def test_the_bridge_forwards_at_once() -> None:
     first = LabNetwork(IPv4Interface("10.0.0.1/16")).commands()[0]
 
