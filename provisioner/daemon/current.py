@@ -16,6 +16,7 @@ from provisioner.image.store import catalogue
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import Dhcp6Mode, Network
 from provisioner.registry.store import follow
 
 logger = logging.getLogger(__name__)
@@ -109,4 +110,12 @@ class Current:
 def sockets_of(snapshot: Snapshot) -> object:
     """What the sockets of the daemon were opened for: it cannot change while they are open."""
     site = snapshot.site
-    return site.ports, {name: (network.head, network.dhcp) for name, network in site.networks.items()}
+    return (
+        site.ports,
+        site.metrics,
+        {name: (network.head, network.dhcp, _of_ipv6(network)) for name, network in site.networks.items()},
+    )
+
+
+def _of_ipv6(network: Network) -> object:
+    return network.dhcp6 is Dhcp6Mode.AUTHORITATIVE and (network.head6, network.cidr6)

@@ -11,30 +11,40 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict
+from ipaddress import IPv6Address
 
 from provisioner import __version__
 from provisioner.api.server import ControlServer
 from provisioner.config.paths import Paths
 from provisioner.daemon import pauses, tasks
+from provisioner.daemon.certificate import certificate_of
 from provisioner.daemon.current import Current
+from provisioner.daemon.discoverer import Discoverer, opened_inbox
+from provisioner.daemon.footing import Footing, Watchman
+from provisioner.daemon.gauges import Gauges, observers
+from provisioner.daemon.heartbeat import beat
 from provisioner.daemon.lookout import Lookout
 from provisioner.daemon.recorder import StoreRecorder, open_ledger
-from provisioner.daemon.services import Place, Service, Wiring, dhcp_server, network_services
+from provisioner.daemon.services import Place, Service, Wiring
 from provisioner.daemon.watch import watch
 from provisioner.daemon.workers import PoolRendering, Workers
+from provisioner.dns.serial import Serials
 from provisioner.errors import ConfigError, ConflictError, ProvisionerError, UnavailableError
+from provisioner.events.inbox import Inbox
 from provisioner.events.limit import LimitedSink
+from provisioner.events.logged import LoggedSink
 from provisioner.events.store import EventStore
 from provisioner.host import net
 from provisioner.host.files import locked
 from provisioner.host.notify import notify
+from provisioner.http.links import Links
 from provisioner.http.server import HttpServer
 from provisioner.http.site import HttpSite
 from provisioner.image.store import artifact_path, catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.tally import Tally
-from provisioner.model.written import DhcpMode
+from provisioner.model.written import Dhcp6Mode, DhcpMode, Network
 from provisioner.registry.amend import recover
 from provisioner.registry.store import read_current, read_snapshot
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
@@ -74,7 +84,8 @@ async def _serve(paths: Paths) -> None:
         stop = _stop_signal()
         store = EventStore(paths.events)
         stack.callback(store.close)
-        record = LimitedSink(store.record, time.monotonic)
+        inbox = opened_inbox(paths)
+        record = inbox.watching(LimitedSink(LoggedSink(store.record, time.monotonic), time.monotonic))
         workers = Workers()
         stack.callback(workers.close)
         await asyncio.to_thread(_finish_interrupted, paths)
@@ -83,7 +94,7 @@ async def _serve(paths: Paths) -> None:
         pauses.shorten()
         pauses.collect_and_freeze()
         await workers.compile(pauses.collect_and_freeze)
-        services = _services(paths, current, store, record)
+        services = _services(paths, current, store, record, inbox)
         for service in services:
             await service.start()
             stack.push_async_callback(service.close)
@@ -94,6 +105,10 @@ async def _serve(paths: Paths) -> None:
         stack.push_async_callback(lookout.close)
         current.reloaded = lookout.look
         lookout.look()
+        discoverer = Discoverer(paths, workers, record, lambda: current.snapshot, inbox)
+        stack.push_async_callback(discoverer.close)
+        discoverer.start()
+        stack.push_async_callback(_cancel, asyncio.create_task(beat()))
         await _first_of(stop, watcher)
         notify("STOPPING=1")
         logger.info("stopping")
@@ -134,19 +149,20 @@ async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
     return current
 
 
-def _services(paths: Paths, current: Current, store: EventStore, record: EventSink) -> list[Service]:
-    loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
-    wiring = Wiring(lambda: current.snapshot, lambda: current.catalogue, loaders, record, Tally())
+def _services(paths: Paths, current: Current, store: EventStore, record: EventSink, inbox: Inbox) -> list[Service]:
+    wiring = _wiring(paths, current, record)
     places, ports = _places(current.snapshot), current.snapshot.site.ports
-    dhcp = {place: dhcp_server(wiring, place, ports) for place in places}
+    hosts = [str(each) for place in places for each in place.addresses]
+    footings = [Footing(place, wiring, ports) for place in places]
+    watchman = Watchman(footings)
     ledger = open_ledger(paths, store)
     current.needed = ledger.revisions
     site = HttpSite(
         snapshot=wiring.snapshot,
         catalogue=wiring.catalogue,
         artifact=lambda digest: artifact_path(paths, digest),
-        loaders=loaders,
-        mac_of=lambda address: next(filter(None, (server.mac_of(address) for server in dhcp.values())), None),
+        loaders=wiring.loaders,
+        mac_of=lambda address: next(filter(None, (each.dhcp.mac_of(address) for each in footings)), None),
         rendering=PoolRendering(paths, current.workers),
         ledger=ledger,
         mint=TokenMint(SiteKey.load_or_create(paths.keys), WatchedEpoch(paths.keys)),
@@ -154,18 +170,31 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         recorder=StoreRecorder(store),
         now=time.time,
         tally=wiring.tally,
+        link_of=Links({place.network: place.interface for place in places}, net.link_speed).speed,
+        inbox=inbox,
+        tls=certificate_of(paths, current.snapshot.site, hosts),
     )
     return [
-        HttpServer(site, hosts=[str(place.address) for place in places], port=ports.http),
-        *(service for place in places for service in network_services(wiring, place, ports, dhcp[place])),
+        HttpServer(site, hosts=hosts, port=ports.http, tls_port=ports.https),
+        *footings,
+        watchman,
         ControlServer(
             paths.control_socket,
-            status=_status(current),
+            status=_status(current, watchman),
             reload=current.reload,
             push=lambda names: asdict(site.pokes.push(names)),
             runtime=lambda: {"since": current.since, **site.looks.told(current.snapshot.revision)},
         ),
+        *observers(paths, Gauges(current, ledger, store, current.workers), wiring.tally),
     ]
+
+
+def _wiring(paths: Paths, current: Current, record: EventSink) -> Wiring:
+    loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
+    serials = Serials(paths.state / "dns-serial", time.time)
+    return Wiring(
+        lambda: current.snapshot, lambda: current.catalogue, loaders, record, tally=Tally(), serial=serials.of
+    )
 
 
 def _places(snapshot: Snapshot) -> list[Place]:
@@ -177,8 +206,12 @@ def _places(snapshot: Snapshot) -> list[Place]:
     own = net.addresses()
     places: list[Place] = []
     for name, network in snapshot.site.networks.items():
+        if network.relayed:
+            # Relays bring its questions to where the head node is; answers find their way by its gateway.
+            continue
         if network.head not in own:
-            if network.dhcp is DhcpMode.OFF and (places or name != list(snapshot.site.networks)[-1]):
+            is_elsewhere = network.dhcp is DhcpMode.OFF and network.dhcp6 is Dhcp6Mode.OFF
+            if is_elsewhere and (places or name != _last(snapshot)):
                 continue
             message = (
                 f"no network device of this machine has {network.head}, the head node's address in network {name}"
@@ -187,8 +220,28 @@ def _places(snapshot: Snapshot) -> list[Place]:
                 f"ip address add {network.head}/{network.cidr.prefixlen} dev DEVICE, or set networks.{name}.server"
             )
             raise UnavailableError(message, hint=hint)
-        places.append(Place(name, own[network.head], network.head))
+        places.append(Place(name, own[network.head], network.head, _head6(name, network)))
     return places
+
+
+def _last(snapshot: Snapshot) -> str:
+    """The last network that the head node can be in: the one to name where it is in none."""
+    return [name for name, network in snapshot.site.networks.items() if not network.relayed][-1]
+
+
+def _head6(name: str, network: Network) -> IPv6Address | None:
+    """The head node's IPv6 address in a network where it gives out such addresses.
+
+    Raises UnavailableError where no device has it.
+    """
+    head = network.head6
+    if network.dhcp6 is Dhcp6Mode.OFF or head is None or network.cidr6 is None:
+        return None
+    if head not in net.addresses6():
+        message = f"no network device of this machine has {head}, the head node's IPv6 address in network {name}"
+        hint = f"ip address add {head}/{network.cidr6.prefixlen} dev DEVICE, or set networks.{name}.server6"
+        raise UnavailableError(message, hint=hint)
+    return head
 
 
 def _announce(current: Current, record: EventSink) -> None:
@@ -199,7 +252,7 @@ def _announce(current: Current, record: EventSink) -> None:
     notify("READY=1", f"STATUS={message}")
 
 
-def _status(current: Current) -> Callable[[], dict[str, object]]:
+def _status(current: Current, watchman: Watchman) -> Callable[[], dict[str, object]]:
     started = time.time()
 
     def status() -> dict[str, object]:
@@ -210,6 +263,7 @@ def _status(current: Current) -> Callable[[], dict[str, object]]:
             "revision": current.snapshot.revision,
             "nodes": len(current.snapshot.nodes),
             "problems": [str(problem) for problem in current.problems],
+            "missing": watchman.troubles(),
         }
 
     return status

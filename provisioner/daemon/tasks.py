@@ -28,6 +28,7 @@ from provisioner.model.boot import Boot, Refused, Unknown
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations import strict
 from provisioner.operations.check import compile_site
+from provisioner.operations.leftovers import prune
 from provisioner.operations.storedimages import StoredImages
 from provisioner.overlay.context import Identity, Surroundings
 from provisioner.overlay.includes import Includes, SiteFiles
@@ -126,12 +127,14 @@ def render_problems(paths: Paths, revision: str) -> tuple[Problem, ...] | None:
         return None
 
 
-def boot_script(paths: Paths, revision: str, decision: Boot, tokens: ScriptTokens, mac: str) -> str:
-    """The script that boots a node."""
+def boot_script(
+    paths: Paths, revision: str, decision: Boot, tokens: ScriptTokens, mac: str, *, url: str | None
+) -> str:
+    """The script that boots a node; `url` is where it reaches us, if not at the head node's IPv4 address."""
     what = f"the script of {decision.node.name}"
     with _replaceable(what):
         snapshot = _snapshot(paths, revision)
-        writer = _writer(paths, revision, snapshot.head_url(decision.interface.network))
+        writer = _writer(paths, revision, url or snapshot.head_url(decision.interface.network))
         with timed(what):
             return writer.boot(decision, snapshot, tokens, mac=MacAddress(mac))
 
@@ -207,6 +210,11 @@ def _memo() -> RenderMemo:
 @lru_cache(maxsize=1)
 def _identity(folder: Path) -> Identity:
     return Identity(SiteKey.load_or_create(folder), ImportedKeys(folder))
+
+
+def prune_revisions(paths: Paths, since: float) -> int:
+    """Take the revisions older than `since` (Unix seconds) that nothing names; how many went."""
+    return len(prune(paths, since).revisions)
 
 
 @contextmanager

@@ -31,13 +31,14 @@ class Workers:
 
     So is one that lacks memory for its task, because it may be full of what earlier tasks left.
 
-    One process does nothing but compile: no request waits behind it, and it remembers what it has decoded. Another
-    one, which starts when it is needed, does what nobody waits for, at the lowest priority.
+    One process does nothing but compile: no request waits behind it, and it remembers what it has decoded. Two
+    more, which start when they are needed, do what nobody waits for, at the lowest priority.
     """
 
     def __init__(self, count: int = 2) -> None:
         self._rendering, self._compiling = _Pool(count, tasks.initialise), _Pool(1, tasks.initialise_compiling)
         self._looking = _Pool(1, tasks.initialise_looking)
+        self._changing = _Pool(1, tasks.initialise_looking)
 
     async def run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of a task, or its exception.
@@ -54,9 +55,18 @@ class Workers:
         """As `run`, in the process that everybody else comes before."""
         return await self._looking.run(task, *args, **kwargs)
 
+    def waiting(self) -> dict[str, int]:
+        """How many tasks wait or run, by pool."""
+        pools = {"rendering": self._rendering, "compiling": self._compiling, "looking": self._looking}
+        return {name: pool.asked for name, pool in pools.items()}
+
+    async def change(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `run`, in a process for changes of the site, which wait until the change is compiled and served."""
+        return await self._changing.run(task, *args, **kwargs)
+
     def close(self) -> None:
         """End the processes; what they do now gets a moment to end by itself."""
-        pools = (self._rendering, self._compiling, self._looking)
+        pools = (self._rendering, self._compiling, self._looking, self._changing)
         for pool in pools:
             pool.stop()
         deadline = time.monotonic() + _GRACE
@@ -74,9 +84,17 @@ class _Pool:
         self._count = count
         self._initialise = initialise
         self._pool = self._new_pool()
+        self.asked = 0
 
     async def run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """As `Workers.run`."""
+        self.asked += 1
+        try:
+            return await self._run(task, *args, **kwargs)
+        finally:
+            self.asked -= 1
+
+    async def _run(self, task: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         failure: ProvisionerError
         for _ in range(2):
             pool = self._pool
@@ -120,9 +138,13 @@ class PoolRendering:
         self._imported = ImportedKeys(paths.keys)
         self._pending: dict[OverlayKey, asyncio.Task[RenderedOverlay]] = {}
 
-    async def boot_script(self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress) -> str:
+    async def boot_script(
+        self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress, url: str | None
+    ) -> str:
         """The script that boots a node at a revision."""
-        return await self._workers.run(tasks.boot_script, self._paths, revision, decision, tokens, str(mac))
+        return await self._workers.run(
+            tasks.boot_script, self._paths, revision, decision, tokens, str(mac), url=url
+        )
 
     async def other_script(self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str) -> str:
         """The script for a machine that cannot boot."""

@@ -1,4 +1,8 @@
-"""Atomic writes, owners that stay, locks and digests."""
+"""Atomic writes, owners that stay, locks and digests.
+
+What root makes in a folder that belongs to somebody else belongs to that one too: root's commands work on the
+state of a daemon that is not root, which has to go on with whatever they left.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,11 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
     The content is on the disk before the name changes, and the name before this returns.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
+            give_like_folder(handle, path.parent)
             stream.write(content)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
@@ -38,12 +43,36 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     sync_directory(path.parent)
 
 
+def make_folder(path: Path, *, mode: int = 0o777) -> None:
+    """Make a folder, and those above it that are missing; nothing happens where it is there.
+
+    `mode` is what the umask takes away from, as with mkdir(2). FileExistsError where a file has the name.
+    """
+    if path.is_dir():
+        return
+    missing = [path, *(folder for folder in path.parents if not os.path.lexists(folder))]
+    for folder in reversed(missing):
+        folder.mkdir(mode=mode, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            give_like_folder(handle, folder.parent)
+        finally:
+            os.close(handle)
+
+
+def give_like_folder(handle: int, folder: Path) -> None:
+    """Give an open file or folder to whom the folder belongs that it is in; only root has something to give."""
+    if os.geteuid() == 0:
+        status = folder.stat()
+        _give(handle, status.st_uid, status.st_gid)
+
+
 def write_synced(path: Path, content: bytes, *, mode: int, like: Path | None = None) -> None:
     """Write a new file in place of whatever has this name, and sync it.
 
-    It gets the owner, group, mode and access list of the file `like`; where there is none, `mode` and the group
-    of its folder. Who may not give files away becomes the owner, as with every editor that replaces a file;
-    PermissionError when the group of `like` cannot stay.
+    It gets the owner, group, mode and access list of the file `like`; where there is none, `mode`, the group of
+    its folder and, from root, its owner too. Who may not give files away becomes the owner, as with every editor
+    that replaces a file; PermissionError when the group of `like` cannot stay.
     """
     path.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -54,6 +83,7 @@ def write_synced(path: Path, content: bytes, *, mode: int, like: Path | None = N
         else:
             with suppress(PermissionError):
                 _give(stream.fileno(), os.geteuid(), path.parent.stat().st_gid)
+            give_like_folder(stream.fileno(), path.parent)
             os.fchmod(stream.fileno(), mode)
         stream.write(content)
         stream.flush()
@@ -89,9 +119,12 @@ def sync_directory(path: Path) -> None:
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on a file, which is made when missing. ConflictError without `wait` when taken."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    make_folder(path.parent)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
+        # A second name may lead to it from where it is somebody's treasure.
+        if os.fstat(handle).st_nlink == 1:
+            give_like_folder(handle, path.parent)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

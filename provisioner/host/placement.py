@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from provisioner.errors import ConflictError
-from provisioner.host.files import sync_directory, write_synced
+from provisioner.host.files import make_folder, sync_directory, write_synced
 from provisioner.host.journal import Journal, Place, Step, digest
 
 _TEMPORARY = ".prov-new."
@@ -28,7 +28,7 @@ def content_of(path: Path) -> bytes | None:
 def prepare(place: Place, journal: Journal) -> None:
     """Make the folders, and write the new contents beside their files: a full disk shows here."""
     for folder in journal.folders:
-        (place.root / folder).mkdir(exist_ok=True)
+        make_folder(place.root / folder)
         sync_directory((place.root / folder).parent)
     for number, step in enumerate(journal.steps):
         if step.content is not None:
@@ -134,7 +134,7 @@ def _finish(place: Place, number: int, step: Step) -> bool:
     if step.content is None:
         target.unlink()
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         _write_beside(place, number, step, step.content)
         beside.rename(target)
     return True

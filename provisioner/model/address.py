@@ -13,6 +13,8 @@ _SEPARATORS = re.compile(r"[:.\-]")
 _HEX12 = re.compile(r"[0-9a-f]{12}")
 _HEX40 = re.compile(r"[0-9a-f]{40}")
 _HEX12_DIGITS = 12
+_OCTETS = 6
+_GUID_OCTETS = 8
 
 
 class MacAddress(str):
@@ -34,7 +36,16 @@ class MacAddress(str):
     @classmethod
     def from_bytes(cls, octets: bytes) -> Self:
         """The address made of six octets."""
-        return cls(octets.hex())
+        # Without a look at the text: every DHCP message comes by here.
+        return super().__new__(cls, octets.hex(":")) if len(octets) == _OCTETS else cls(octets.hex())
+
+    @classmethod
+    def from_guid(cls, guid: bytes) -> Self:
+        """The address that stands for an InfiniBand port where six octets must do, made of its GUID's eight.
+
+        Drivers and iPXE make it in this way: the maker's three, and the last three.
+        """
+        return cls.from_bytes(guid[:3] + guid[5:8])
 
     @property
     def octets(self) -> bytes:
@@ -65,6 +76,11 @@ class InfinibandAddress(str):
                 f"{text!r} is not an InfiniBand address; expected twenty bytes such as 80:00:00:48:..."
             )
         return super().__new__(cls, ":".join(digits[i : i + 2] for i in range(0, 40, 2)))
+
+    @property
+    def guid(self) -> bytes:
+        """The eight octets that name the port: the last ones of the address, which do not change at a reboot."""
+        return bytes.fromhex(self.replace(":", ""))[-_GUID_OCTETS:]
 
     @staticmethod
     def looks_like(text: str) -> bool:

@@ -99,8 +99,12 @@ class TokenStage(StrEnum):
 
     @property
     def lifetime(self) -> int:
-        """Seconds from issue to expiry: a slow boot fits in, a forgotten token does not live for ever."""
-        return 7 * 86400 if self is TokenStage.SYSTEM else 3600
+        """Seconds from issue to expiry: a slow boot fits in, a forgotten token does not live for ever.
+
+        Stage 1 may wait for its image behind ten thousand others (boot.admission).
+        """
+        hours = {TokenStage.SCRIPT: 1, TokenStage.STAGE1: 12, TokenStage.SYSTEM: 7 * 24}
+        return hours[self] * 3600
 
 
 @dataclass(frozen=True, slots=True)

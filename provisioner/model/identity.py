@@ -32,6 +32,11 @@ class Identity:
         """The highest rung held."""
         return max(self.held, default=Rung.NOTHING)
 
+    def record(self) -> dict[str, str | list[str]]:
+        """As JSON: `rung`, `held` and `doubts`."""
+        held = [each.name.lower() for each in self.held]
+        return {"rung": self.rung.name.lower(), "held": held, "doubts": list(self.doubts)}
+
     def __str__(self) -> str:
         """`token (mac, hardware, token)`, and what speaks against it."""
         rungs = ", ".join(each.name.lower() for each in self.held)

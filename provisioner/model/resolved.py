@@ -63,6 +63,13 @@ class ResolvedInterface(Resolved):
     infiniband: Infiniband | None = None
     tags: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def boot_mac(self) -> MacAddress | None:
+        """The address by which the device is known while it boots: its MAC, or what stands for it (InfiniBand)."""
+        if self.mac is None and self.infiniband_address is not None:
+            return MacAddress.from_guid(self.infiniband_address.guid)
+        return self.mac
+
 
 class ResolvedBmc(Resolved):
     """The management controller of one node. `ip` carries the prefix length of its network."""
@@ -127,4 +134,4 @@ class ResolvedNode(Resolved):
 
     def interface_of(self, mac: MacAddress) -> ResolvedInterface | None:
         """The interface with this hardware address."""
-        return next((each for each in self.interfaces if each.mac == mac), None)
+        return next((each for each in self.interfaces if each.boot_mac == mac), None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeVar
+from uuid import UUID
 
 from provisioner.model.address import Address, MacAddress
 from provisioner.model.resolved import ResolvedNode
@@ -33,7 +35,7 @@ class Snapshot:
             site=site,
             nodes=MappingProxyType(named),
             by_mac=MappingProxyType(
-                {each.mac: node for node in named.values() for each in node.interfaces if each.mac}
+                {mac: node for node in named.values() for each in node.interfaces if (mac := each.boot_mac)}
             ),
             by_address=MappingProxyType(
                 {address: node for node in named.values() for address in _addresses(node)}
@@ -48,11 +50,22 @@ class Snapshot:
             revision=revision,
             site=site,
             nodes=_replaced(self.nodes, (node.name for node in before), after.nodes),
-            by_mac=_replaced(self.by_mac, (each.mac for node in before for each in node.interfaces), after.by_mac),
+            by_mac=_replaced(
+                self.by_mac, (each.boot_mac for node in before for each in node.interfaces), after.by_mac
+            ),
             by_address=_replaced(
                 self.by_address, (each for node in before for each in _addresses(node)), after.by_address
             ),
         )
+
+    @cached_property
+    def by_uuid(self) -> Mapping[UUID, ResolvedNode]:
+        """The nodes that have a UUID written, by it; one that several nodes have tells none of them."""
+        found: dict[UUID, ResolvedNode | None] = {}
+        for node in self.nodes.values():
+            if node.uuid:
+                found[node.uuid] = None if node.uuid in found else node
+        return {uuid: node for uuid, node in found.items() if node}
 
     def head_url(self, network: str) -> str:
         """Where the HTTP service answers in a network of the site."""

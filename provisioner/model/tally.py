@@ -26,4 +26,6 @@ class Tally:
 
     def __iter__(self) -> Iterator[tuple[str, str, int]]:
         """Family, label and count of everything counted so far, in the order of the names."""
-        return iter(sorted((family, label, count) for (family, label), count in self._counts.items()))
+        # Copied first: the metrics are read in another thread than the one that counts.
+        counted = list(self._counts.items())
+        return iter(sorted((family, label, count) for (family, label), count in counted))

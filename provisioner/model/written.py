@@ -16,7 +16,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from provisioner.model.address import Address
 from provisioner.model.device import Bmc, Interface, Mtu
-from provisioner.model.disk import Disks, FileSystems
+from provisioner.model.discovery import Discovery
+from provisioner.model.disk import Disks, FileSystems, Size
+from provisioner.model.duration import Duration
 from provisioner.model.mapping import Written
 from provisioner.model.name import (
     Domain,
@@ -31,10 +33,20 @@ from provisioner.model.name import (
     Text,
     Word,
 )
+from provisioner.model.nameservice import NameService
+from provisioner.model.rate import Rate
 
 
 class DhcpMode(StrEnum):
-    """How a network gets its addresses: from this daemon, or from somebody else."""
+    """Who gives out a network's addresses: this daemon, or somebody else, with or without our boot files."""
+
+    AUTHORITATIVE = "authoritative"
+    PROXY = "proxy"
+    OFF = "off"
+
+
+class Dhcp6Mode(StrEnum):
+    """Whether this daemon gives out the IPv6 addresses of a network."""
 
     AUTHORITATIVE = "authoritative"
     OFF = "off"
@@ -68,25 +80,43 @@ class AddressRange(str):
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
 
 
+class Tftp(Written):
+    """How loaders go out; `one_port`: from the port of the request, for firewalls that pass no other."""
+
+    one_port: bool = False
+
+
 class Network(Written):
-    """One network that the daemon serves."""
+    """One network that the daemon serves; a `relayed` one through relays, from where the head node is."""
 
     cidr: IPv4Network
     cidr6: IPv6Network | None = None
     domain: Domain = "cluster.local"
     dhcp: DhcpMode = DhcpMode.AUTHORITATIVE
+    dhcp6: Dhcp6Mode = Dhcp6Mode.OFF
     server: IPv4Address | None = None
+    server6: IPv6Address | None = None
     gateway: IPv4Address | None = None
     gateway6: IPv6Address | None = None
     mtu: Mtu | None = None
     dns: tuple[Address, ...] = ()
     search: tuple[Domain, ...] = ()
     pool: AddressRange | None = None
+    relayed: bool = False
+    link: Rate | None = None
+    tftp: Tftp = Tftp()
 
     @property
     def head(self) -> IPv4Address:
         """The address of the head node in this network: `server`, or the first host of the network."""
         return self.server or self.cidr.network_address + 1
+
+    @property
+    def head6(self) -> IPv6Address | None:
+        """Its IPv6 address: `server6`, or the first host where we give out addresses; None where it needs none."""
+        if self.server6 or self.cidr6 is None or self.dhcp6 is Dhcp6Mode.OFF:
+            return self.server6
+        return self.cidr6.network_address + 1
 
 
 class Ports(Written):
@@ -96,6 +126,41 @@ class Ports(Written):
     tftp: int = Field(69, ge=0, le=65535)
     dns: int = Field(53, ge=0, le=65535)
     http: int = Field(8080, ge=1, le=65535)
+    https: int = Field(0, ge=0, le=65535)
+    metrics: int = Field(0, ge=0, le=65535)
+
+
+class Metrics(Written):
+    """Where Prometheus may fetch the metrics, once `ports.metrics` is set."""
+
+    listen: tuple[Address, ...] = (IPv4Address("127.0.0.1"),)
+
+
+class Retention(Written):
+    """How long what happened is kept: events, boots, and revisions that nothing names; `size` bounds the file."""
+
+    events: Duration = Duration("30d")
+    boots: Duration = Duration("90d")
+    revisions: Duration = Duration("30d")
+    size: Size = Size("2GiB")
+
+
+class Tls(Written):
+    """A certificate from elsewhere, in the place of one by the site's own authority: PEM files of the head node.
+
+    `authority` is what nodes have to trust; without it they trust what the certificate file holds.
+    """
+
+    certificate: FilePath
+    key: FilePath
+    authority: FilePath | None = None
+
+
+class Pace(Written):
+    """How fast images go to nodes that share an uplink: those with the same value of a tag."""
+
+    tag: Name = "rack"
+    each: Rate
 
 
 class Ssh(Written):
@@ -111,6 +176,12 @@ class Site(Written):
     networks: dict[Name, Network] = Field(min_length=1)
     ports: Ports = Ports()
     ssh: Ssh = Ssh()
+    pace: Pace | None = None
+    tls: Tls | None = None
+    metrics: Metrics = Metrics()
+    retention: Retention = Retention()
+    dns: NameService = NameService()
+    discovery: Discovery = Discovery()
 
 
 class RootKind(StrEnum):

@@ -35,6 +35,8 @@ def ipv6_of(node: str, pattern: AddressPattern, network: Network) -> IPv6Interfa
         raise ValueError(f"there is no room for {address}: the network has no cidr6")
     if address not in network.cidr6:
         raise ValueError(f"{address} is outside the network {network.cidr6}")
+    if address == network.head6:
+        raise ValueError(f"{address} is the address of the server")
     return IPv6Interface((int(address), network.cidr6.prefixlen))
 
 

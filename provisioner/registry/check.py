@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, NamedTuple
 
 from provisioner.config.decode import Entry, locate
 from provisioner.config.marked import Value
 from provisioner.errors import Problem
 from provisioner.model.name import REMOVES
-from provisioner.model.written import Layer, Network, Site
+from provisioner.model.written import Dhcp6Mode, Layer, Network, Site
 from provisioner.registry.claims import WIRE, Claim
 
 _LONGEST_PREFIX = 30
@@ -96,10 +96,17 @@ def check_site(site: Site, root: Value) -> list[Problem]:
     for index, (name, network) in enumerate(networks):
         for key, message in _misfits(network):
             problems.append(_in_site(root, ("networks", name, key), message, f"the network is {network.cidr}"))
+        if network.relayed and network.server not in (heads := _heads(site)):
+            message = f"the server of {name} is the head node's address in no other network"
+            hint = f"the head node is at {listed(frozenset(map(str, heads)))}"
+            problems.append(_in_site(root, ("networks", name, "relayed"), message, hint))
         for other, earlier in networks[:index]:
             if network.cidr.overlaps(earlier.cidr):
                 message = f"the networks {other} and {name} overlap"
                 problems.append(_in_site(root, ("networks", name, "cidr"), message, "give each its own range"))
+            if network.cidr6 and earlier.cidr6 and network.cidr6.overlaps(earlier.cidr6):
+                message = f"the IPv6 networks of {other} and {name} overlap"
+                problems.append(_in_site(root, ("networks", name, "cidr6"), message, "give each its own range"))
     return problems
 
 
@@ -136,6 +143,11 @@ def _shared(claim: Claim, first: Claim) -> Problem:
     return Problem(*claim.place, message, f"give {first.node} or {claim.node} another {kind}")
 
 
+def _heads(site: Site) -> list[IPv4Address]:
+    """Where the head node is itself; networks without room have a problem of their own."""
+    return [each.head for each in site.networks.values() if not each.relayed and not unusable(each.cidr)]
+
+
 def _misfits(network: Network) -> Iterator[tuple[str, str]]:
     unfit = unusable(network.cidr)
     if unfit:
@@ -144,8 +156,11 @@ def _misfits(network: Network) -> Iterator[tuple[str, str]]:
     if network.server in {network.cidr.network_address, network.cidr.broadcast_address}:
         yield "server", f"the server {network.server} is the network's own or its broadcast address"
     for key, address in (("server", network.server), ("gateway", network.gateway)):
-        if address is not None and address not in network.cidr:
+        if address is not None and address not in network.cidr and not (network.relayed and key == "server"):
             yield key, f"the {key} {address} is outside the network"
+    if network.relayed and network.gateway is None:
+        yield "relayed", "nodes behind a relay reach the head node by `gateway`, which is not written"
+    yield from _misfits6(network)
     if network.pool is None:
         return
     first, last = network.pool.ends
@@ -153,6 +168,15 @@ def _misfits(network: Network) -> Iterator[tuple[str, str]]:
         yield "pool", f"the pool {network.pool} is outside the network"
     elif first <= network.head <= last:
         yield "pool", f"the pool {network.pool} holds the server's address {network.head}"
+
+
+def _misfits6(network: Network) -> Iterator[tuple[str, str]]:
+    cidr, head = network.cidr6, network.head6
+    if network.dhcp6 is Dhcp6Mode.AUTHORITATIVE and cidr is None:
+        yield "dhcp6", "dhcp6: authoritative gives out addresses of cidr6, which is not written"
+    elif head is not None and (cidr is None or head not in cidr or head == cidr.network_address):
+        where = cidr or "cidr6, which is not written"
+        yield "server6", f"the server6 {head} is no address of a machine in {where}"
 
 
 def _in_site(root: Value, path: Sequence[str], message: str, hint: str) -> Problem:

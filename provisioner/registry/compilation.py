@@ -37,9 +37,11 @@ from provisioner.registry.check import (
     references,
 )
 from provisioner.registry.claims import DNS, LABEL, NAME, Claim, claims_of
+from provisioner.registry.discovery import check_discovery
 from provisioner.registry.images import image_uses
 from provisioner.registry.inherit import cycles
 from provisioner.registry.names import LONGEST_LABEL, TAKEN, check_interface_names, check_node_names
+from provisioner.registry.nameservice import check_dns, names_in
 from provisioner.registry.resolve import Resolution, resolve
 from provisioner.registry.rows import NodeRow, row_of
 from provisioner.registry.sources import FILES_OF_NODES, GROUP_FILES, Sources
@@ -105,6 +107,8 @@ class Work:
             self._check_references()
             self._replace_nodes(site, wanted)
             self._check_conflicts()
+            self._check_dns(site)
+            self._check_discovery(site)
         known = {kind: sorted(self.known.names(kind)) for kind in KINDS} if site else None
         self.tables.describe({"site": self.site_text, "known": json.dumps(known)})
         self.tables.database.execute("COMMIT")
@@ -304,6 +308,19 @@ class Work:
         entries = self.sources.entries_of(self._files_naming(names), names)
         found = (check_unique(claims), check_interface_names(claims), check_node_names(entries))
         self.tables.add_problems("conflict", chain(*found))
+
+    def _check_discovery(self, site: Site) -> None:
+        root = self.sources.site.root
+        if root is not None:
+            self.tables.add_problems("conflict", check_discovery(site, root, self.known.groups))
+
+    def _check_dns(self, site: Site) -> None:
+        """Names of `dns:` in provisioner.yaml, which nodes may come to have, or lose, at any edit."""
+        query = "SELECT value, kind FROM claim WHERE space = ? AND value IN (SELECT value FROM json_each(?))"
+        claims = dict(self.tables.rows(query, (DNS, json.dumps(sorted(names_in(site))))))
+        root = self.sources.site.root
+        if root is not None:
+            self.tables.add_problems("conflict", check_dns(site, root, claims))
 
     def _named_in(self, files: Iterable[str]) -> list[str]:
         query = "SELECT node FROM member WHERE file IN (SELECT value FROM json_each(?))"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.config.paths import Paths
 from provisioner.errors import IntegrityError, NotFoundError, Problem
+from provisioner.host.files import give_like_folder, make_folder
 from provisioner.registry.collect import SourceFile, collect, overlay_names, script_names, site_files
 from provisioner.registry.published import Published, boot_id
 from provisioner.registry.revision import RevisionManifest, describe
@@ -123,9 +124,10 @@ def prune(paths: Paths, keep: Collection[str] = (), *, newest: int = KEPT_BY_COM
 
 def _write(paths: Paths, published: Published) -> None:
     target = snapshot_path(paths, published.revision)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
     try:
+        give_like_folder(handle, target.parent)
         os.fchmod(handle, _MODE)
         with closing(sqlite3.connect(name)) as file:
             file.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")

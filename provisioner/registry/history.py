@@ -84,6 +84,19 @@ def change(paths: Paths, number: int) -> Change:
     return found[0]
 
 
+def named(paths: Paths, since: float) -> tuple[set[str], set[str]]:
+    """The revisions that changes since a time (Unix seconds) name, and the digests of texts that any change names.
+
+    Raises as `changes`.
+    """
+    with _opened(paths.history) as database:
+        if database is None:
+            return set(), set()
+        later = database.execute("SELECT before, after FROM change WHERE time >= ?", (since,)).fetchall()
+        texts = database.execute("SELECT before, after FROM change_file").fetchall()
+    return {each for row in later for each in row if each}, {each for row in texts for each in row if each}
+
+
 def content(paths: Paths, digest: str) -> bytes:
     """A text that some change knew, by its digest.
 

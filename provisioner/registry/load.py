@@ -18,9 +18,11 @@ from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Group, NodeEntry, Site
 from provisioner.registry.check import Known, check_references, check_site, check_unique
 from provisioner.registry.claims import claims_of
+from provisioner.registry.discovery import check_discovery
 from provisioner.registry.images import check_images, image_uses
 from provisioner.registry.inherit import cycles
 from provisioner.registry.names import check_interface_names, check_node_names
+from provisioner.registry.nameservice import check_dns, claimed
 from provisioner.registry.resolve import resolve
 from provisioner.registry.sources import GROUP_FILES, NODE_FILES, SITE_FILE, Sources
 
@@ -84,5 +86,6 @@ def examine(
     problems += [*check_images(image_uses(everything), catalogue), *resolution.problems]
     claims = [claim for node in resolution.nodes for claim in claims_of(node)]
     problems += [*check_unique(claims), *check_node_names(entries), *check_interface_names(claims)]
+    problems += [*check_dns(site, root, claimed(claims)), *check_discovery(site, root, groups.names)]
     loaded = Loaded(site, groups.entries, entries, resolution.nodes)
     return Examined(groups.entries, entries, tuple(problems), loaded)

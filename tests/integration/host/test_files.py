@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.host.files import write_synced
+from provisioner.host.files import locked, make_folder, write_atomically, write_synced
 
 pytestmark = [pytest.mark.integration, pytest.mark.root]
 
@@ -63,10 +63,32 @@ def test_a_file_that_is_replaced_keeps_owner_group_and_mode(folder: Path) -> Non
     assert (path.read_text(), owners(path)) == ("new", (ADA, STAFF, 0o604))
 
 
-def test_a_new_file_gets_the_group_of_its_folder(folder: Path) -> None:
+def test_a_new_file_of_roots_belongs_to_owner_and_group_of_its_folder(folder: Path) -> None:
     replace(folder / "a")
+    write_atomically(folder / "b", b"b")
+    with locked(folder / "lock"):
+        pass
 
-    assert owners(folder / "a") == (0, STAFF, 0o640)
+    assert owners(folder / "a") == (ADA, STAFF, 0o640)
+    assert owners(folder / "b") == (ADA, STAFF, 0o644)
+    assert owners(folder / "lock") == (ADA, STAFF, 0o600)
+
+
+def test_folders_that_root_makes_belong_to_whoever_has_the_one_above(folder: Path) -> None:
+    make_folder(folder / "x/y", mode=0o700)
+    write_atomically(folder / "p/q/file", b"b")
+
+    assert owners(folder / "x") == owners(folder / "x/y") == (ADA, STAFF, 0o700)
+    assert owners(folder / "p")[:2] == owners(folder / "p/q/file")[:2] == (ADA, STAFF)
+
+
+def test_a_lock_that_root_had_before_is_given_to_the_owner_of_the_folder(folder: Path) -> None:
+    (folder / "lock").touch(mode=0o600)
+
+    with locked(folder / "lock"):
+        pass
+
+    assert owners(folder / "lock") == (ADA, STAFF, 0o600)
 
 
 def test_a_member_of_the_group_becomes_the_owner_and_the_group_stays(folder: Path) -> None:

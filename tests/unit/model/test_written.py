@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from provisioner.model.device import Interface
 from provisioner.model.name import Domain, ImageRef, InterfaceName, KernelArgument, Name
-from provisioner.model.written import NodeEntry
+from provisioner.model.written import Network, NodeEntry
 
 
 def refused(kind: Any, text: str) -> str:
@@ -86,3 +86,10 @@ def test_a_tag_may_be_empty_long_and_of_any_language() -> None:
     tags = {"a": "", "b": "x" * 5000, "c": "Höhle 7, жёлтый"}
 
     assert NodeEntry.model_validate({"tags": tags}).tags == tags
+
+
+@pytest.mark.parametrize(("written", "one_port"), [({}, False), ({"tftp": {"one_port": "true"}}, True)])
+def test_a_network_may_want_all_of_tftp_from_one_port(written: dict[str, Any], one_port: bool) -> None:
+    network = TypeAdapter(Network).validate_python({"cidr": "10.0.0.0/16", **written})
+
+    assert network.tftp.one_port is one_port

@@ -74,3 +74,11 @@ def test_the_first_address_is_the_head_nodes_where_no_server_is_named() -> None:
 
     with pytest.raises(ValueError, match=r"10\.0\.0\.1 is the address of the server"):
         ipv4_of("n1", AddressPattern("10.0.0.1+"), network)
+
+
+def test_the_first_ipv6_address_is_the_head_nodes_where_it_gives_such_addresses_out() -> None:
+    written = {"cidr": "10.0.0.0/16", "cidr6": "fd00::/64"}
+
+    assert str(ipv6_of("n1", AddressPattern("fd00::1"), Network.model_validate(written))) == "fd00::1/64"
+    with pytest.raises(ValueError, match="fd00::1 is the address of the server"):
+        ipv6_of("n1", AddressPattern("fd00::1"), Network.model_validate({**written, "dhcp6": "authoritative"}))

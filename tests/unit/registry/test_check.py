@@ -99,6 +99,13 @@ def test_two_interfaces_of_one_node_cannot_share_an_address() -> None:
         ("pool: 10.0.0.1-10.0.0.9", "the pool 10.0.0.1-10.0.0.9 holds the server's address 10.0.0.1"),
         ("server: 10.0.0.0", "the server 10.0.0.0 is the network's own or its broadcast address"),
         ("server: 10.0.255.255", "the server 10.0.255.255 is the network's own or its broadcast address"),
+        ("dhcp6: authoritative", "dhcp6: authoritative gives out addresses of cidr6, which is not written"),
+        (
+            "cidr6: 'fd00::/64', server6: 'fd01::1'",
+            "the server6 fd01::1 is no address of a machine in fd00::/64",
+        ),
+        ("server6: 'fd00::1'", "the server6 fd00::1 is no address of a machine in cidr6, which is not written"),
+        ("cidr6: 'fd00::/64', server6: 'fd00::'", "the server6 fd00:: is no address of a machine in fd00::/64"),
     ],
 )
 def test_the_parts_of_a_network_must_fit_together(keys: str, message: str) -> None:
@@ -107,10 +114,40 @@ def test_the_parts_of_a_network_must_fit_together(keys: str, message: str) -> No
     assert [each for _, each in mistakes({"provisioner.yaml": site})] == [message]
 
 
+def relayed(keys: str) -> list[str]:
+    networks = f"  p: {{cidr: 10.0.0.0/16}}\n  q: {{cidr: 10.9.0.0/24, relayed: true, {keys}}}\n"
+    return [message for _, message in mistakes({"provisioner.yaml": f"cluster: c\nnetworks:\n{networks}"})]
+
+
+def test_a_network_behind_a_relay_has_the_head_node_of_another_network() -> None:
+    assert relayed("server: 10.0.0.1, gateway: 10.9.0.254") == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("server: 10.0.0.1", "nodes behind a relay reach the head node by `gateway`, which is not written"),
+        ("server: 10.0.0.2, gateway: 10.9.0.1", "the server of q is the head node's address in no other network"),
+        ("gateway: 10.9.0.1", "the server of q is the head node's address in no other network"),
+    ],
+)
+def test_a_network_behind_a_relay_that_nobody_could_be_served_in_is_refused(keys: str, message: str) -> None:
+    assert relayed(keys) == [message]
+
+
 def test_networks_cannot_overlap() -> None:
     site = "cluster: c\nnetworks:\n  p: {cidr: 10.0.0.0/16}\n  q: {cidr: 10.0.4.0/24}\n"
 
     assert mistakes({"provisioner.yaml": site}) == [("provisioner.yaml:4:13", "the networks p and q overlap")]
+
+
+def test_ipv6_networks_cannot_overlap_either() -> None:
+    networks = "  p: {cidr: 10.0.0.0/16, cidr6: 'fd00::/48'}\n  q: {cidr: 10.1.0.0/16, cidr6: 'fd00:0:0:1::/64'}\n"
+    site = f"cluster: c\nnetworks:\n{networks}"
+
+    assert [message for _, message in mistakes({"provisioner.yaml": site})] == [
+        "the IPv6 networks of p and q overlap"
+    ]
 
 
 @pytest.mark.parametrize(

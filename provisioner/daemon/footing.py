@@ -1,0 +1,139 @@
+"""The services of a network, kept on the device that has the head node's address there.
+
+Sockets of DHCP belong to a device. One that is taken away and comes back, or hands its address to another (a bond,
+a bridge), leaves them deaf without an error: so somebody has to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import psutil
+
+from provisioner.daemon.services import Place, Service, Wiring, dhcp_server, network_services
+from provisioner.errors import UnavailableError
+from provisioner.host import net
+from provisioner.model.event import Event, Level, Stage
+from provisioner.model.written import Ports
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+
+
+class Footing:
+    """One network: its services where its address is. `trouble` says why nodes there hear nothing, or is empty."""
+
+    def __init__(self, place: Place, wiring: Wiring, ports: Ports) -> None:
+        self.place = place
+        self.trouble = ""
+        self.dhcp = dhcp_server(wiring, place, ports)
+        self._wiring = wiring
+        self._ports = ports
+        self._services: list[Service] = []
+        self._index = 0
+
+    async def start(self) -> None:
+        """Open the sockets. UnavailableError when they cannot be had."""
+        self._index = _index(self.place.interface)
+        for service in network_services(self._wiring, self.place, self._ports, self.dhcp):
+            self._services.append(service)
+            await service.start()
+
+    async def close(self) -> None:
+        """Close the sockets."""
+        while self._services:
+            await self._services.pop().close()
+
+    async def look(self) -> None:
+        """Follow the address to the device that has it now, and say what is missing when that changes."""
+        trouble = await asyncio.to_thread(self._trouble)
+        if not trouble:
+            trouble = await self._follow()
+        if trouble == self.trouble:
+            return
+        self.trouble = trouble
+        if trouble:
+            self._tell("network.lost", trouble, Level.FAILURE)
+        else:
+            self._tell(
+                "network.back", f"{self.place.address} is on {self.place.interface} and it is up", Level.INFO
+            )
+
+    def _trouble(self) -> str:
+        name, address = self.place.network, self.place.address
+        device = net.addresses().get(address)
+        if device is None:
+            return f"no device has {address} any more, the head node's address in network {name}"
+        stats = psutil.net_if_stats().get(device)
+        if stats is not None and not stats.isup:
+            return f"{device}, the head node's device in network {name}, is down"
+        return ""
+
+    async def _follow(self) -> str:
+        """Begin again where the address is, if that is another device than the sockets were made for."""
+        device = net.addresses().get(self.place.address)
+        if device is None or (device == self.place.interface and _index(device) == self._index):
+            return "" if self._services else await self._restart(self.place.interface)
+        self._tell("network.moved", f"{self.place.address} is on {device} now", Level.WARNING)
+        return await self._restart(device)
+
+    async def _restart(self, device: str) -> str:
+        await self.close()
+        self.place = Place(self.place.network, device, self.place.address, self.place.address6)
+        self.dhcp = dhcp_server(self._wiring, self.place, self._ports)
+        try:
+            await self.start()
+        except UnavailableError as error:
+            await self.close()
+            return error.message
+        return ""
+
+    def _tell(self, name: str, message: str, level: Level) -> None:
+        logger.log(logging.INFO if level is Level.INFO else logging.ERROR, "%s", message)
+        self._wiring.record(Event(time.time(), Stage.SITE, name, message, level, address=str(self.place.address)))
+
+
+class Watchman:
+    """Looks at every network once a second."""
+
+    def __init__(self, footings: Sequence[Footing]) -> None:
+        self._footings = footings
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def troubles(self) -> list[str]:
+        """What is missing now, a sentence for each network."""
+        return [each.trouble for each in self._footings if each.trouble]
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for footing in self._footings:
+                try:
+                    await footing.look()
+                except Exception:
+                    # Nothing that a device does may end the watch over all others.
+                    logger.exception("network %s", footing.place.network)
+
+
+def _index(device: str) -> int:
+    try:
+        return socket.if_nametoindex(device)
+    except OSError:
+        return 0
