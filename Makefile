@@ -65,6 +65,10 @@ integration: setup-tests ## Integration tests: real sockets, clients and tools (
 e2e: setup-tests ## End-to-end tests: virtual machines (root)
 	@$(BIN)/pytest -m "not long" tests/e2e
 
+.PHONY: test-vagrant
+test-vagrant: setup-tests ## `vagrant up` with two diskless nodes, offline (root; a part of make test)
+	@$(BIN)/pytest tests/e2e/test_vagrant.py
+
 .PHONY: bench
 bench: setup-tests ## Measure the numbers that the project holds (root)
 	@packaging/install-debian-packages.sh bench-packages.txt
