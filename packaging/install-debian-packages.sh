@@ -36,7 +36,7 @@ fi
 # Some of the packages bring daemons that only tests start, in namespaces of their own. While this file is there,
 # no package starts anything (https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt).
 new_units=()
-for unit in slurmctld munge conman powerman; do
+for unit in slurmctld munge conman powerman libvirtd virtlogd libvirt-guests; do
     [[ -e /lib/systemd/system/$unit.service ]] || new_units+=("$unit")
 done
 policy=/usr/sbin/policy-rc.d

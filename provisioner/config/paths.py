@@ -82,6 +82,11 @@ class Paths:
         return self.state / "events.sqlite"
 
     @property
+    def inbox(self) -> Path:
+        """Machines that are no nodes, as the daemon saw them."""
+        return self.state / "machines.json"
+
+    @property
     def keys(self) -> Path:
         """The site's secrets, root only."""
         return self.state / "keys"

@@ -5,15 +5,20 @@ Everything follows from a seed, so an input that broke something can be made aga
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
+from ipaddress import IPv6Address
 from random import Random
 
-from dnslib import EDNS0, DNSRecord
+from dnslib import EDNS0, RR, DNSHeader, DNSQuestion, DNSRecord
 
 from provisioner.dhcp.codec import encode
 from provisioner.dhcp.message import Message, Op
+from provisioner.dhcp.v6 import codec as codec6
+from provisioner.dhcp.v6.message import Option, Packet, Relay
 from provisioner.model.boot import TokenStage
 from provisioner.trust.token import Claims
+from tests.support import packets6
 from tests.support.packets import CLIENTS, MAC
 
 Corpus = tuple[bytes, ...]
@@ -46,6 +51,19 @@ def dhcp() -> Corpus:
     return (*packets, encode(long))
 
 
+def dhcp6(server: bytes) -> Corpus:
+    """What clients ask the server with this DUID, and any, straight and through one relay and three."""
+    asked = [
+        client.message(kind, server=named, wanted="fd77::11")
+        for client in packets6.ALL
+        for kind in range(1, 12)
+        for named in (None, server)
+    ]
+    links = ((Option.INTERFACE, b"ge0"), (Option.LINK_ADDRESS, b"\0\1" + packets6.duid_ll()[4:]))
+    relay = Relay(0, IPv6Address("fd77::2"), packets6.LINK_LOCAL, links)
+    return tuple(codec6.encode(Packet(each, (relay,) * times)) for each in asked for times in (0, 1, 3))
+
+
 def tftp() -> Corpus:
     """Requests with and without options, acknowledgements, data, errors and option acknowledgements."""
     options = b"blksize\0001468\0tsize\0000\0windowsize\00016\0"
@@ -61,18 +79,76 @@ def tftp() -> Corpus:
 
 
 def dns() -> Corpus:
-    """Queries for names that exist and do not, with and without EDNS, and replies."""
+    """Queries for names that exist and do not, with and without EDNS, replies, and what RFC 9267 warns of."""
     names = ("n001.cluster.local", "n001-eth1.cluster.local", "11.0.77.10.in-addr.arpa", "cluster.local", "x.org")
     queries = [
-        DNSRecord.question(name, kind) for name in names for kind in ("A", "AAAA", "PTR", "ANY", "SOA", "AXFR")
+        DNSRecord.question(name, kind)
+        for name in names
+        for kind in ("A", "AAAA", "PTR", "ANY", "SOA", "AXFR", "IXFR")
     ]
     edns = [DNSRecord.question(name, "A") for name in names]
     for query in edns:
-        query.add_ar(EDNS0(udp_len=4096))
+        query.add_ar(EDNS0(udp_len=4096, flags="do"))
     for number, query in enumerate((*queries, *edns)):
         # dnslib's own numbers are random, and a seed has to be enough to make an input again.
         query.header.id = number
-    return (*(each.pack() for each in (*queries, *edns)), queries[0].reply().pack())
+    return (*(each.pack() for each in (*queries, *edns)), queries[0].reply().pack(), *dns_mistakes())
+
+
+def dns_mistakes() -> Corpus:
+    """Queries with the mistakes of RFC 9267, section by section."""
+    header = struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0)
+    end = b"\0\1\0\1"
+    return (
+        # 2: pointers to themselves, forwards, behind the message, and a chain of them.
+        header + b"\xc0\x0c" + end,
+        header + b"\1a\xc0\x0c" + end,
+        header + b"\xc0\x0e\xc0\x0c" + end,
+        header + b"\xff\xff" + end,
+        header + b"".join(struct.pack("!H", 0xC00C + 2 * n) for n in range(1, 100)) + end,
+        # 3: labels of reserved types, and lengths beyond 63 read as a signed number.
+        header + b"\x40abc\0" + end,
+        header + b"\x80abc\0" + end,
+        header + b"\xbf" + b"a" * 200 + b"\0" + end,
+        # 3: a name of more than 255 octets.
+        header + (b"\x3f" + b"a" * 63) * 5 + b"\0" + end,
+        # 4: no end of the name, and a zero inside of a label.
+        header + b"\7cluster\5local",
+        header + b"\5a\0b\0c\7cluster\5local\0" + end,
+        # 5: a length of data behind the end of the message.
+        struct.pack("!6H", 1, 0x0100, 1, 0, 0, 1) + b"\1a\0" + end + b"\0\0\x29\x10\0\0\0\0\0\xff\xff",
+        # 6: counts that promise what does not follow.
+        struct.pack("!6H", 1, 0x0100, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF) + b"\1a\0" + end,
+        struct.pack("!6H", 1, 0x0100, 0, 0, 0, 0),
+    )
+
+
+FORWARDED_NUMBER = 0x5AA5
+FORWARDED = bytes(DNSRecord(DNSHeader(id=7, rd=1), q=DNSQuestion("www.example.org")).pack())
+"""A question of a client that a forwarder is asked under `FORWARDED_NUMBER`."""
+
+
+def dns_replies() -> Corpus:
+    """What forwarders reply to `FORWARDED`, and the same with the mistakes of RFC 9267 behind the question."""
+    asked = DNSRecord.parse(FORWARDED)
+    asked.header.id = FORWARDED_NUMBER
+    zone = "example.org. 900 SOA ns.example.org. root.example.org. 1 2 3 4 120"
+    texts = (
+        "www.example.org. 300 A 192.0.2.1",
+        "www.example.org. 30 CNAME cdn.example.net.\ncdn.example.net. 60 A 192.0.2.2",
+        'www.example.org. 60 TXT "text"\nexample.org. 70 MX 10 mx.example.org.',
+    )
+    replies = []
+    for text in texts:
+        reply = asked.replyZone(text)
+        reply.add_ar(*RR.fromZone("ns.example.org. 60 A 192.0.2.53"), EDNS0(udp_len=1232))
+        replies.append(reply)
+    missing = asked.reply()
+    missing.header.rcode = 3
+    missing.add_auth(*RR.fromZone(zone))
+    head = struct.pack("!6H", FORWARDED_NUMBER, 0x8180, 1, 2, 1, 1) + FORWARDED[12:]
+    behind = tuple(head + mistake[12:-4] + b"\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4" for mistake in dns_mistakes())
+    return (*(bytes(each.pack()) for each in (*replies, missing)), *behind)
 
 
 def reports() -> Corpus:

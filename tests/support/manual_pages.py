@@ -78,6 +78,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ): "installs packages on the machine",
     ("docs/measurements.md", "make bench"): _BENCH,
     ("docs/measurements.md", ".venv/bin/pytest -m long tests/long"): _BENCH,
+    ("docs/operations.md", "prov lab storm --nodes 10000 --loss 1 --spread 180 --kill 2"): _BENCH,
     (
         "docs/measurements.md",
         "sysctl -w net.ipv4.neigh.default.gc_thresh1=8192 net.ipv4.neigh.default.gc_thresh2=16384",

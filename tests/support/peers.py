@@ -25,6 +25,25 @@ def kea(home: Namespace, device: str, folder: Path, *, nodes: int) -> Iterator[S
 
 
 @contextmanager
+def dnsmasq(home: Namespace, device: str, folder: Path, *, nodes: int) -> Iterator[Server]:
+    """dnsmasq with an address for every node of `write_nodes`, and leases in memory alone."""
+    config = folder / "dnsmasq.conf"
+    hosts = [
+        f"dhcp-host={mac_of(number)},{address_of(number)},{name_of(number)}" for number in range(1, nodes + 1)
+    ]
+    limits = [
+        f"dhcp-range={HEAD.network.network_address},static,{HEAD.network.netmask}",
+        f"dhcp-lease-max={nodes}",
+    ]
+    boot = [f"dhcp-boot={HTTP}/boot/52-54-00-00-00-01", f"dhcp-option=6,{HEAD.ip}", "domain=cluster.local"]
+    words = ["port=0", f"interface={device}", "dhcp-authoritative", "leasefile-ro", "quiet-dhcp", "user=root"]
+    config.write_text("\n".join((*words, *limits, *boot, *hosts)) + "\n")
+    command = ["dnsmasq", "--keep-in-foreground", "--log-facility=-", f"--conf-file={config}"]
+    with running(home, command, log=folder / "dnsmasq.log", ready=listens(home, "udp", 67)) as server:
+        yield server
+
+
+@contextmanager
 def tftpd(home: Namespace, folder: Path) -> Iterator[Server]:
     """tftpd-hpa for the files of `folder`."""
     options = ["--foreground", "--secure", "--user", "root", "--address", f"{HEAD.ip}:69"]

@@ -51,7 +51,7 @@ def test_every_mistake_of_a_site_is_found_at_once() -> None:
         "p:3:26: unknown key 'dhpc'",
         "p:3:43: 'x' is not an IP address",
         "p:4:3: the key 'cidr' is missing",
-        "p:5:11: 'nope' should be 'authoritative' or 'off'",
+        "p:5:11: 'nope' should be 'authoritative', 'proxy' or 'off'",
         "p:6:15: 'many' should be a valid integer, unable to parse string as an integer",
     ]
     assert "did you mean 'dhcp'?" in "".join(problems)

@@ -13,14 +13,17 @@ from provisioner.model.event import Level
 from tests.unit.docs import pages
 
 PACKAGE = pages.ROOT / "provisioner"
-SERVICES = [path for name in ("daemon", "dhcp", "dns", "http", "tftp") for path in PACKAGE.glob(f"{name}/*.py")]
+SERVICES = [path for name in ("daemon", "dhcp", "dns", "http", "tftp") for path in PACKAGE.glob(f"{name}/**/*.py")]
 FIRST = (
     "access",
     "dhcp",
+    "dhcp6",
     "http",
     "image",
     "kernel",
     "loader",
+    "network",
+    "node",
     "overlay",
     "root",
     "script",
@@ -34,7 +37,8 @@ TEMPLATE = re.compile(rf"({'|'.join(FIRST)})\.\{{[a-z]+\}}|\{{[a-z]+\}}\.[a-z]+"
 # Names that are put together when the event is made: what can stand in the braces.
 PARTS: dict[str, Callable[[], set[str]]] = {
     "dhcp.{name}": lambda: arguments("dhcp/policy.py", {"Answer", "_note"}) | answered_kinds(),
-    "loader.{name}": lambda: arguments("tftp/server.py", {"_tell", "_refuse"}),
+    "dhcp6.{name}": lambda: arguments("dhcp/v6/policy.py", {"Answer", "_note", "_done"}) | {"advertise", "reply"},
+    "loader.{name}": lambda: arguments("tftp/account.py", {"_tell"}) | arguments("tftp/server.py", {"_refuse"}),
     "script.{kind}": lambda: {"unknown", "refused"},
     "{resource}.sent": lambda: {resource.value for resource in ARTIFACTS},
     "{resource}.broken": lambda: {resource.value for resource in ARTIFACTS},
