@@ -79,10 +79,11 @@ class Reader:
 
     def _http(self, packet: Packet) -> Said | None:
         said = _http(packet.payload)
-        if said is None or packet.target[1] != self._ports.http:
+        words = packet.payload.split(b" ", 2)
+        # What is sent to us may be anything, an answer too.
+        if said is None or packet.target[1] != self._ports.http or len(words) < 2:
             return said
-        path = packet.payload.split(b" ", 2)[1].decode("ascii", "replace")
-        return replace(said, policy=self._judges.http(path))
+        return replace(said, policy=self._judges.http(words[1].decode("ascii", "replace")))
 
     def _tftp(self, packet: Packet) -> Said | None:
         (code,) = struct.unpack_from("!H", packet.payload) if len(packet.payload) > 1 else (0,)

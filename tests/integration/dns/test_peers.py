@@ -178,7 +178,9 @@ def test_dnsmasq_with_the_same_names_answers_the_same(world: World) -> None:
 
 
 def test_a_whole_zone_has_every_record_once_and_its_soa_twice(world: World) -> None:
-    for zone, kind, count in (("cluster.local", "A", 303), (REVERSE, "PTR", 303)):
+    # Another test adds a node, in whatever order they run.
+    count = 303 + (world.paths.node_files / "new.yaml").exists()
+    for zone, kind in (("cluster.local", "A"), (REVERSE, "PTR")):
         lines = world.place.clients.run(
             ["dig", f"@{OURS}", "+onesoa", "+noall", "+answer", "AXFR", zone]
         ).splitlines()

@@ -144,6 +144,13 @@ def test_the_padding_of_a_short_frame_is_no_payload() -> None:
     assert (packet.payload, packet.length) == (b"", len(frame) - 20)
 
 
+def test_an_answer_that_is_sent_to_us_is_read_without_a_policy(reader: Reader) -> None:
+    answer = said(reader, tcp(b"HTTP/1.1", 40000, 8080))
+
+    assert answer is not None
+    assert not answer.policy
+
+
 @given(st.binary(max_size=400), st.sampled_from([(67, 68), (69, 2000), (53, 999), (8080, 9)]), st.booleans())
 def test_whatever_comes_a_packet_is_read_or_left(payload: bytes, ports: tuple[int, int], is_tcp: bool) -> None:
     snapshot = resolved.snapshot()
