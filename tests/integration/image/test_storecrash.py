@@ -66,7 +66,7 @@ def test_a_change_of_the_store_killed_at_any_moment_leaves_it_whole(tmp_path: Pa
     with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(killed, enumerate(points)))
 
-    assert len(outcomes) > 8
+    assert len(outcomes) > 5
     assert verb == "rollback" or set(outcomes) == {False, True}
 
 
