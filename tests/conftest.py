@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -32,6 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
     same = bool(os.environ.get("CI"))
     settings.register_profile("project", deadline=None, database=None, derandomize=same)
     settings.load_profile("project")
+    # A shell ignores Ctrl-C for what it starts in the background, and programs would inherit that from the tests.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     guard = config.stash[_GUARD] = Guard()
     guard.install()
 

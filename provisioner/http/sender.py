@@ -61,13 +61,17 @@ class Sender:
         stop = threading.Event()
         job = asyncio.wrap_future(self._pool.submit(_pump, connection, stop, source, offset, count))
         # Not before the thread is done, whatever becomes of the handler: both numbers must stay taken.
-        job.add_done_callback(lambda _: self._given_back(connection, source, transport))
+        job.add_done_callback(lambda ended: self._given_back(ended, connection, source, transport))
         try:
             await _watched(connection, stop, job)
         except OSError as error:
             raise ConnectionResetError(f"the transfer broke off: {error}") from error
 
-    def _given_back(self, connection: socket.socket, source: int, transport: asyncio.Transport) -> None:
+    def _given_back(
+        self, job: asyncio.Future[None], connection: socket.socket, source: int, transport: asyncio.Transport
+    ) -> None:
+        # A handler that was ended asks no more how its transfer ended, and that is no fault to be logged.
+        job.exception()
         self._busy -= 1
         os.close(source)
         connection.settimeout(0)
