@@ -95,7 +95,7 @@ def wait_for_boot(paths: Paths, node: str, *, since: float, timeout: float) -> B
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        boots = boots_of(paths, node, limit=1)
+        boots = boots_of(paths, [node], limit=1)
         if boots and boots[0].opened >= since and boots[0].state in _ENDED:
             return boots[0]
         time.sleep(_POLL_SECONDS)
