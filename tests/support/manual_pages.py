@@ -18,6 +18,22 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ("README.md", "make test"): "it is what runs this test",
     **dict.fromkeys(
         (
+            ("docs/vagrant.md", command)
+            for command in (
+                "vagrant up",
+                "vagrant up node1 node2",
+                'vagrant ssh head -c "sudo prov status"',
+                "virsh -c qemu:///system list",
+                "virsh -c qemu:///system reset FOLDER_node2",
+                'vagrant ssh head -c "sudo prov image list"',
+                'vagrant ssh head -c "sudo prov group set compute --image OTHER --yes"',
+                'vagrant ssh head -c "sudo prov undo --yes"',
+            )
+        ),
+        "tests/e2e/test_vagrant.py does the same in a rig of its own",
+    ),
+    **dict.fromkeys(
+        (
             ("docs/images.md", f"prov image {words}")
             for words in (
                 "import docker://registry.example/rocky/9:latest rocky-9",
