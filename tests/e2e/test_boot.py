@@ -138,10 +138,14 @@ def test_the_token_on_the_kernel_line_is_dead_and_its_use_is_an_alarm(booted: Bo
     line = booted.site.shell(1, "cat /proc/cmdline").split()
     token = next(word.removeprefix("prov.token=") for word in line if word.startswith("prov.token="))
 
-    answer = booted.site.lab.run(["curl", "-s", "-w", "%{http_code}", f"http://10.77.0.1:8080/t/{token}/root"])
+    asked = f"curl -s -w '%{{http_code}}' http://10.77.0.1:8080/t/{token}/root"
+    from_the_node = booted.site.shell(1, asked)
+    from_elsewhere = booted.site.lab.run(["sh", "-c", asked])
 
-    assert answer.endswith("403")
-    assert "stage stage1" in answer
+    assert from_the_node.endswith("403")
+    assert "stage stage1" in from_the_node
+    assert from_elsewhere.endswith("403")
+    assert "comes from an address that no node has" in from_elsewhere
 
     def recorded() -> bool:
         events = History(booted.site.paths.events).recent(limit=50)
