@@ -48,7 +48,7 @@ class Denied:
     level: Level = Level.ALARM
 
 
-class Sender(StrEnum):
+class Requester(StrEnum):
     """Who asks, by the address that a request comes from."""
 
     ITSELF = "the machine itself"
@@ -63,13 +63,13 @@ def source(remote: str | None) -> Address:
     return mapped or address
 
 
-def sender_of(claims: Claims, remote: str | None, snapshot: Snapshot) -> Sender:
+def requester_of(claims: Claims, remote: str | None, snapshot: Snapshot) -> Requester:
     """Who sends a request with these claims."""
     address = source(remote)
     holder = snapshot.by_address.get(address)
     if str(address) in claims.sources or (holder is not None and holder.name == claims.node):
-        return Sender.ITSELF
-    return Sender.ANOTHER_NODE if holder else Sender.STRANGER
+        return Requester.ITSELF
+    return Requester.ANOTHER_NODE if holder else Requester.STRANGER
 
 
 def script_access(
@@ -89,7 +89,7 @@ def script_access(
 
 
 def access(
-    claims: Claims, record: BootRecord | None, resource: Resource, *, sender: Sender, now: float
+    claims: Claims, record: BootRecord | None, resource: Resource, *, requester: Requester, now: float
 ) -> Denied | None:
     """None where the request is right, else the reason why not.
 
@@ -99,8 +99,10 @@ def access(
     answer may get lost; not any more once the next stage has reported, because then the answer has arrived. A
     boot that has failed gets nothing more.
     """
-    if sender is Sender.ANOTHER_NODE or (sender is Sender.STRANGER and claims.stage is not TokenStage.SYSTEM):
-        return Denied(f"a token of {claims.node} comes from {sender}, and not from {claims.sources[0]}")
+    if requester is Requester.ANOTHER_NODE or (
+        requester is Requester.STRANGER and claims.stage is not TokenStage.SYSTEM
+    ):
+        return Denied(f"a token of {claims.node} comes from {requester}, and not from {claims.sources[0]}")
     if resource not in _OPENS[claims.stage]:
         return Denied(f"a token of stage {claims.stage} does not open {resource}")
     if record is None:

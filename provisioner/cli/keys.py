@@ -43,7 +43,7 @@ def show(paths: Paths, style: str) -> None:
 def rotate(paths: Paths, *, revoke: bool, yes: bool) -> None:
     """Sign tokens with a new key from now on. Those of the key before it stay good until they expire.
 
-    A daemon that runs sees it within a second. Running nodes get a token of the new key with their next report.
+    A daemon that runs takes it at once. Running nodes get a token of the new key with their next report.
     """
     from provisioner.cli.carry import demand_consent
     from provisioner.operations import keys

@@ -81,9 +81,9 @@ def write_synced(path: Path, content: bytes, *, mode: int, like: Path | None = N
         if like is not None and like.exists():
             _take_after(stream.fileno(), like)
         else:
+            folder = path.parent.stat()
             with suppress(PermissionError):
-                _give(stream.fileno(), os.geteuid(), path.parent.stat().st_gid)
-            give_like_folder(stream.fileno(), path.parent)
+                _give(stream.fileno(), os.geteuid() or folder.st_uid, folder.st_gid)
             os.fchmod(stream.fileno(), mode)
         stream.write(content)
         stream.flush()

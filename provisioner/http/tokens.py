@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from aiohttp import hdrs, web
 
-from provisioner.boot.access import Denied, Resource, access, sender_of
+from provisioner.boot.access import Denied, Resource, access, requester_of
 from provisioner.errors import IntegrityError
 from provisioner.http.blob import Blob, Pieces
 from provisioner.http.conditions import part_of
@@ -40,8 +40,8 @@ class Gate:
         except TokenError as error:
             self.deny(request, resource.value, Denied(error.message), None)
         record = self._site.ledger.find(claims)
-        sender = sender_of(claims, request.remote, self._site.snapshot())
-        denied = access(claims, record, resource, sender=sender, now=self._site.now())
+        requester = requester_of(claims, request.remote, self._site.snapshot())
+        denied = access(claims, record, resource, requester=requester, now=self._site.now())
         if denied or record is None:
             self.deny(request, resource.value, denied or Denied("no boot"), claims)
         if guard := guard_of(request):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from provisioner.boot.access import Resource, Sender, access
+from provisioner.boot.access import Requester, Resource, access
 from provisioner.boot.script import ScriptTokens
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
@@ -62,7 +62,7 @@ class Tokens:
             claims = self._mint.verify(token, now=self._record.opened)
         except TokenError as error:
             raise UnresolvedError(f"{resource}: {error.message}", hint=_SCRIPT_HINT) from None
-        denied = access(claims, self._record, resource, sender=Sender.ITSELF, now=self._record.opened)
+        denied = access(claims, self._record, resource, requester=Requester.ITSELF, now=self._record.opened)
         if denied is not None:
             raise UnresolvedError(denied.reason, hint=_SCRIPT_HINT)
 

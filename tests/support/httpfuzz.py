@@ -114,44 +114,51 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
         await server.close()
 
 
+_HOST = b"Host: 10.0.0.1:8080\r\nUser-Agent: iPXE/1.21.1\r\n"
+
+
 def requests() -> Corpus:
     """What firmware, iPXE, curl and stage 1 send, and forms that are allowed and rare."""
     script, stage1, system = (token(stage) for stage in TokenStage)
-    mac = _STARTING.hyphenated
-    host = b"Host: 10.0.0.1:8080\r\nUser-Agent: iPXE/1.21.1\r\n"
-    report = b"event=stage1.started\nuptime=11.3\n"
+    return (*_plain(script, stage1), *_ranged(script), *_posted(stage1), *_odd(system))
+
+
+def _plain(script: str, stage1: str) -> list[bytes]:
     paths = (
-        *(
-            "/boot/" + mac,
-            f"/boot/{_STARTING}",
-            "/autoexec.ipxe",
-            "/loader/snponly.efi",
-            "/loader/%2e%2e%2fetc",
-        ),
+        *(f"/boot/{_STARTING.hyphenated}", f"/boot/{_STARTING}", "/autoexec.ipxe", "/loader/snponly.efi"),
+        *("/loader/%2e%2e%2fetc", "http://10.0.0.1:8080/autoexec.ipxe", "//autoexec.ipxe?a=b#c", "*", "/"),
         *(f"/t/{script}/{what}" for what in ("kernel", "stage1")),
         *(f"/t/{stage1}/{what}" for what in ("sheet", "root", "overlay/system")),
-        *("http://10.0.0.1:8080/autoexec.ipxe", "//autoexec.ipxe?a=b#c", "*", "/t/../../etc/passwd", "/"),
+        "/t/../../etc/passwd",
     )
-    plain = [f"{verb} {path} HTTP/1.1\r\n".encode() + host + b"\r\n" for path in paths for verb in ("GET", "HEAD")]
+    return [f"{verb} {path} HTTP/1.1\r\n".encode() + _HOST + b"\r\n" for path in paths for verb in ("GET", "HEAD")]
+
+
+def _ranged(script: str) -> list[bytes]:
     ranges = (b"bytes=0-99", b"bytes=-5", b"bytes=100-", b"bytes=0-0,5-9,-1", b"bytes=9-1", b"lines=1")
-    ranged = [
-        f"GET /t/{script}/kernel HTTP/1.1\r\n".encode() + host + b"Range: " + each + b"\r\n\r\n" for each in ranges
-    ]
-    posted = [
-        f"POST /t/{stage1}/report HTTP/1.1\r\n".encode() + host + rest
-        for rest in (
-            b"Content-Length: %d\r\n\r\n" % len(report) + report,
-            b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(report) + report,
-            b"Transfer-Encoding: chunked\r\n\r\n%x;x=y\r\n" % len(report)
-            + report
-            + b"\r\n0\r\nTrailer: x\r\n\r\n",
-            b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-            b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + report,
-            b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00",
-            b"Content-Length: 99999999999999999999\r\n\r\n" + report,
-        )
-    ]
-    odd = (
+    asked = f"GET /t/{script}/kernel HTTP/1.1\r\n".encode() + _HOST
+    return [asked + b"Range: " + each + b"\r\n\r\n" for each in ranges]
+
+
+def _posted(stage1: str) -> list[bytes]:
+    report = b"event=stage1.started\nuptime=11.3\n"
+    length = b"Content-Length: %d\r\n\r\n" % len(report)
+    chunk = b"%x;x=y\r\n" % len(report) + report
+    asked = f"POST /t/{stage1}/report HTTP/1.1\r\n".encode() + _HOST
+    bodies = (
+        length + report,
+        b"Expect: 100-continue\r\n" + length + report,
+        b"Transfer-Encoding: chunked\r\n\r\n" + chunk + b"\r\n0\r\nTrailer: x\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + report,
+        b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00",
+        b"Content-Length: 99999999999999999999\r\n\r\n" + report,
+    )
+    return [asked + each for each in bodies]
+
+
+def _odd(system: str) -> list[bytes]:
+    return [
         b"GET /autoexec.ipxe HTTP/1.0\r\n\r\n",
         b"GET /autoexec.ipxe\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
@@ -160,9 +167,8 @@ def requests() -> Corpus:
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET /" + b"a" * 1500 + b" HTTP/1.1\r\n\r\n",
-        f"GET /t/{system}/overlay/runtime HTTP/1.1\r\n".encode() + host + b'If-None-Match: "x", W/"y"\r\n\r\n',
-    )
-    return (*plain, *ranged, *posted, *odd)
+        f"GET /t/{system}/overlay/runtime HTTP/1.1\r\n".encode() + _HOST + b'If-None-Match: "x", W/"y"\r\n\r\n',
+    ]
 
 
 async def bombard(port: int, inputs: Iterable[bytes]) -> Counter[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from provisioner.boot.access import Denied, Resource, Sender, access, script_access, sender_of
+from provisioner.boot.access import Denied, Requester, Resource, access, requester_of, script_access
 from provisioner.boot.ledger import REPEAT_WINDOW
 from provisioner.boot.policy import decide
 from provisioner.model.address import MacAddress
@@ -39,7 +39,7 @@ def claims(stage: TokenStage) -> Claims:
 @pytest.mark.parametrize("stage", list(TokenStage))
 @pytest.mark.parametrize("resource", list(Resource))
 def test_a_token_opens_what_its_stage_needs_and_nothing_else(stage: TokenStage, resource: Resource) -> None:
-    denied = access(claims(stage), record(stage), resource, sender=Sender.ITSELF, now=100.0)
+    denied = access(claims(stage), record(stage), resource, requester=Requester.ITSELF, now=100.0)
 
     assert (denied is None) == ((stage, resource) in OPEN)
 
@@ -47,7 +47,9 @@ def test_a_token_opens_what_its_stage_needs_and_nothing_else(stage: TokenStage, 
 @pytest.mark.parametrize(("stage", "resource"), sorted(OPEN))
 @pytest.mark.parametrize("reached", list(TokenStage))
 def test_a_token_of_a_closed_stage_is_an_alarm(stage: TokenStage, resource: Resource, reached: TokenStage) -> None:
-    denied = access(claims(stage), record(reached), resource, sender=Sender.ITSELF, now=100.0 + REPEAT_WINDOW)
+    denied = access(
+        claims(stage), record(reached), resource, requester=Requester.ITSELF, now=100.0 + REPEAT_WINDOW
+    )
 
     closed = list(TokenStage).index(reached) > list(TokenStage).index(stage)
     assert (denied is not None) == closed
@@ -59,12 +61,14 @@ def test_a_closing_report_may_be_repeated_for_a_minute() -> None:
     stage = claims(TokenStage.STAGE1)
     closed = record(TokenStage.SYSTEM, changed=100.0)
 
-    assert access(stage, closed, Resource.REPORT, sender=Sender.ITSELF, now=100.0 + REPEAT_WINDOW - 1) is None
-    assert access(stage, closed, Resource.ROOT, sender=Sender.ITSELF, now=100.0) is not None
+    assert (
+        access(stage, closed, Resource.REPORT, requester=Requester.ITSELF, now=100.0 + REPEAT_WINDOW - 1) is None
+    )
+    assert access(stage, closed, Resource.ROOT, requester=Requester.ITSELF, now=100.0) is not None
 
 
 def test_a_token_of_an_earlier_boot_is_an_alarm() -> None:
-    denied = access(claims(TokenStage.SYSTEM), None, Resource.REPORT, sender=Sender.ITSELF, now=100.0)
+    denied = access(claims(TokenStage.SYSTEM), None, Resource.REPORT, requester=Requester.ITSELF, now=100.0)
 
     assert denied is not None
     assert "booted again" in denied.reason
@@ -74,15 +78,17 @@ def test_a_token_of_an_earlier_boot_is_an_alarm() -> None:
 def test_a_boot_that_has_failed_gets_nothing_more(resource: Resource) -> None:
     failed = replace(record(TokenStage.STAGE1), state="failed")
 
-    assert access(claims(TokenStage.STAGE1), failed, resource, sender=Sender.ITSELF, now=100.0) is not None
-    assert access(claims(TokenStage.STAGE1), failed, Resource.REPORT, sender=Sender.ITSELF, now=100.0) is None
+    assert access(claims(TokenStage.STAGE1), failed, resource, requester=Requester.ITSELF, now=100.0) is not None
+    assert (
+        access(claims(TokenStage.STAGE1), failed, Resource.REPORT, requester=Requester.ITSELF, now=100.0) is None
+    )
 
 
 PARTY = {
-    "10.0.250.7": Sender.ITSELF,
-    "10.0.1.1": Sender.ITSELF,
-    "10.0.1.2": Sender.ANOTHER_NODE,
-    "192.0.2.9": Sender.STRANGER,
+    "10.0.250.7": Requester.ITSELF,
+    "10.0.1.1": Requester.ITSELF,
+    "10.0.1.2": Requester.ANOTHER_NODE,
+    "192.0.2.9": Requester.STRANGER,
 }
 SNAPSHOT = resolved.snapshot(resolved.node(), resolved.node("n002", mac=resolved.MAC2, host=2))
 DECIDED = decide(SNAPSHOT, resolved.catalogue(), Machine(resolved.MAC1))
@@ -98,8 +104,8 @@ def is_let_in(resource: Resource | str, holder: TokenStage | None, reached: Toke
         return script_access(DECISION, resolved.MAC1, remote, snapshot=SNAPSHOT, holder=None) is None
     if holder is None:
         return False
-    sender = sender_of(claims(holder), remote, SNAPSHOT)
-    return access(claims(holder), record(reached), Resource(resource), sender=sender, now=1e6) is None
+    requester = requester_of(claims(holder), remote, SNAPSHOT)
+    return access(claims(holder), record(reached), Resource(resource), requester=requester, now=1e6) is None
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
@@ -116,31 +122,37 @@ def test_every_party_gets_what_it_needs_at_its_time_and_nothing_else(
         return
     order, party = list(TokenStage), PARTY[remote]
     in_time = holder is not None and order.index(holder) >= order.index(reached)
-    right_place = party is Sender.ITSELF or (party is Sender.STRANGER and holder is TokenStage.SYSTEM)
+    right_place = party is Requester.ITSELF or (party is Requester.STRANGER and holder is TokenStage.SYSTEM)
 
     assert is_let_in(resource, holder, reached, remote) == ((holder, resource) in OPEN and in_time and right_place)
 
 
 @pytest.mark.parametrize(("remote", "party"), PARTY.items())
-def test_the_sender_is_told_by_where_the_boot_speaks_from_and_what_is_written(remote: str, party: Sender) -> None:
-    assert sender_of(claims(TokenStage.STAGE1), remote, SNAPSHOT) is party
+def test_the_sender_is_told_by_where_the_boot_speaks_from_and_what_is_written(
+    remote: str, party: Requester
+) -> None:
+    assert requester_of(claims(TokenStage.STAGE1), remote, SNAPSHOT) is party
 
 
 def test_an_address_that_the_node_got_by_an_edit_since_is_its_own() -> None:
     moved = resolved.snapshot(resolved.node(host=7))
 
-    assert sender_of(claims(TokenStage.SYSTEM), "10.0.1.7", moved) is Sender.ITSELF
-    assert sender_of(claims(TokenStage.SYSTEM), "10.0.1.1", moved) is Sender.ITSELF
+    assert requester_of(claims(TokenStage.SYSTEM), "10.0.1.7", moved) is Requester.ITSELF
+    assert requester_of(claims(TokenStage.SYSTEM), "10.0.1.1", moved) is Requester.ITSELF
 
 
 @pytest.mark.parametrize("remote", ["::ffff:10.0.1.1", "fd00::1"])
 def test_a_node_is_known_by_its_addresses_of_both_families(remote: str) -> None:
-    assert sender_of(claims(TokenStage.STAGE1), remote, SNAPSHOT) is Sender.ITSELF
+    assert requester_of(claims(TokenStage.STAGE1), remote, SNAPSHOT) is Requester.ITSELF
 
 
 def test_a_token_in_the_hands_of_another_node_is_an_alarm_that_names_both() -> None:
     stolen = access(
-        claims(TokenStage.SYSTEM), record(TokenStage.SYSTEM), Resource.REPORT, sender=Sender.ANOTHER_NODE, now=1.0
+        claims(TokenStage.SYSTEM),
+        record(TokenStage.SYSTEM),
+        Resource.REPORT,
+        requester=Requester.ANOTHER_NODE,
+        now=1.0,
     )
 
     assert stolen == Denied("a token of n001 comes from another node, and not from 10.0.250.7", Level.ALARM)

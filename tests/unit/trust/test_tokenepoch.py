@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from provisioner.errors import IntegrityError
-from provisioner.trust import tokenepoch
 from provisioner.trust.tokenepoch import TokenEpoch, WatchedEpoch, read_epoch, rotate
 
 
@@ -42,25 +42,24 @@ def test_a_rotation_mends_a_damaged_file_and_brings_no_old_key_back(tmp_path: Pa
     assert read_epoch(tmp_path).number == 1_700_000_001
 
 
-def test_a_daemon_sees_a_rotation_without_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(tokenepoch, "monotonic", lambda: clock[0])
+def test_a_daemon_sees_a_rotation_at_once_and_without_a_restart(tmp_path: Path) -> None:
     watched = WatchedEpoch(tmp_path)
-    rotate(tmp_path, now=1.0)
-
     assert watched() == 1
-    clock[0] += 1.1
+
+    rotate(tmp_path, now=1.0)
     assert watched() == 2
+    rotate(tmp_path, now=1.0)
+    assert watched() == 3
 
 
-def test_a_daemon_goes_on_with_the_last_epoch_while_the_file_is_damaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("damage", [lambda file: file.write_text("half a fi"), Path.unlink])
+def test_a_daemon_goes_on_with_the_last_epoch_while_the_file_is_damaged_or_gone(
+    tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(tokenepoch, "monotonic", lambda: clock[0])
     rotate(tmp_path, now=1.0)
     watched = WatchedEpoch(tmp_path)
-    (tmp_path / "token-epoch.json").write_text("half a fi")
-    clock[0] += 1.1
+    damage(tmp_path / "token-epoch.json")
 
     assert watched() == 2
+    rotate(tmp_path, now=2.0)
+    assert watched() == read_epoch(tmp_path).number
