@@ -6,6 +6,10 @@ from provisioner.model.boot import Boot, Decision, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import RootKind
+
+BUILT = frozenset({RootKind.OVERLAY})
+"""The kinds of root that stage 1 can make."""
 
 
 def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decision:
@@ -30,6 +34,9 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     if not generation.boots:
         reason = f"the image {generation.name} of {node.name} cannot boot: {generation.why_not}"
         return Refused(node, reason, generation.remedy)
+    if node.root.kind not in BUILT:
+        reason = f"{node.name} has a root of kind {node.root.kind}, which this version cannot boot"
+        return Refused(node, reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}")
     wanted = node.kernel_version
     if wanted is not None and not generation.kernel_release.startswith(wanted):
         reason = f"{node.name} wants the kernel {wanted}, but {generation.name} has {generation.kernel_release}"

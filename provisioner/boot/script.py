@@ -86,6 +86,7 @@ def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac
         "rd.shell=0",
         "rd.emergency=reboot",
         "root=provisioner",
+        f"prov.root={decision.node.root.kind}",
         # Not init=: dracut would hand all words behind that one to the program.
         *([f"real_init={decision.node.init}"] if decision.node.init else []),
         f"prov.url={url}",

@@ -31,7 +31,7 @@ from provisioner.model.image import Artifact, Generation, Origin, Packing
 Say = Callable[[str], None]
 Obtain = Callable[[Path], "Obtained"]
 
-_PINNED = {"kernel", "stage1", "root", "tree"}
+_PINNED = {"kernel", "stage1", "root", "tree", "archive", "verity", "verity_root"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from provisioner.config.paths import Paths
 from provisioner.errors import IntegrityError, ProvisionerError
 from provisioner.host.files import digest_of
 from provisioner.image import delta, gc, store, trees
-from provisioner.model.image import Artifact, Generation, Record, is_digest
+from provisioner.model.image import ARTIFACTS, Artifact, Generation, Record, is_digest
 
 FORMAT = 1
 INDEX = "bundle.json"
@@ -33,7 +33,6 @@ _LARGEST_INDEX = 64 << 20
 # A difference that saves less is not worth the memory that it takes to apply.
 _WORTH = 0.9
 _LATEST = float(1 << 35)
-_ROLES = ("kernel", "stage1", "root", "inventory")
 
 Say = Callable[[str], None]
 Kind = Literal["artifact", "delta", "list", "tree"]
@@ -175,7 +174,7 @@ def _artifacts(
 ) -> Iterator[tuple[Member, Path]]:
     known = set(gc.artifacts_of(base)) if base else set()
     for generation in generations:
-        for role in _ROLES:
+        for role in ARTIFACTS:
             artifact = getattr(generation, role)
             if artifact is None or artifact in known:
                 continue

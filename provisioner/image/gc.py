@@ -112,8 +112,7 @@ def _unnamed(paths: Paths, kept: Collection[Generation]) -> Iterator[tuple[str, 
 
 def artifacts_of(generation: Generation) -> list[Artifact]:
     """The files of the store that a generation refers to."""
-    known = (generation.kernel, generation.stage1, generation.root, generation.inventory)
-    return [each for each in known if each is not None]
+    return list(generation.artifacts.values())
 
 
 def collect(paths: Paths, gone: Collection[Generation], since: float) -> tuple[Rubbish, ...]:

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from provisioner.errors import ProvisionerError
 
+ARTIFACTS = ("kernel", "stage1", "root", "inventory", "archive", "verity")
+"""The fields of a generation that name files of the store."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -78,6 +81,9 @@ class Generation(Record):
     there were any have None. `parent` (NAME@NUMBER) is the generation that this one was made of, `note` what
     a person says of it, and `packing` how its tree was packed.
 
+    `archive` is the tree as a cpio archive, for nodes whose root is the initramfs. `verity` is the hash tree of
+    `root` and `verity_root` its root hash in hexadecimal, for nodes that read the root block by block.
+
     A *base* is a tree that cannot boot: it has no kernel, stage 1 or root, and `lacks` says what is missing.
     """
 
@@ -98,6 +104,9 @@ class Generation(Record):
     entries: int
     origin: Origin
     inventory: Artifact | None = None
+    archive: Artifact | None = None
+    verity: Artifact | None = None
+    verity_root: str = ""
     removed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     parent: str | None = None
@@ -109,6 +118,12 @@ class Generation(Record):
     def name(self) -> str:
         """`debian-12@3`."""
         return f"{self.image}@{self.number}"
+
+    @property
+    def artifacts(self) -> dict[str, Artifact]:
+        """All files of the generation by what they are; those that it does not have are left out."""
+        known = {name: getattr(self, name) for name in ARTIFACTS}
+        return {name: artifact for name, artifact in known.items() if artifact is not None}
 
     @property
     def boots(self) -> bool:

@@ -89,6 +89,12 @@ class ResolvedBmc(Resolved):
     tags: dict[str, str] = Field(default_factory=dict)
 
 
+class ResolvedRoot(Resolved):
+    """The root file system of one node."""
+
+    kind: RootKind = RootKind.OVERLAY
+
+
 class ResolvedNode(Resolved):
     """One node as every service sees it.
 
@@ -100,7 +106,7 @@ class ResolvedNode(Resolved):
     domain: str
     groups: tuple[str, ...]
     image: str | None
-    root: RootKind
+    root: ResolvedRoot
     system_overlays: tuple[str, ...]
     runtime_overlays: tuple[str, ...]
     kernel_args: tuple[str, ...]

@@ -185,9 +185,17 @@ class Site(Written):
 
 
 class RootKind(StrEnum):
-    """How the root file system reaches the node."""
+    """How the root file system reaches the node.
+
+    overlay: packed, in memory, under a layer that takes what is written. tmpfs: unpacked, in memory. single: the
+    initramfs is the root. stream: block by block, from the head node. disk: installed on a disk of the node.
+    """
 
     OVERLAY = "overlay"
+    TMPFS = "tmpfs"
+    SINGLE = "single"
+    STREAM = "stream"
+    DISK = "disk"
 
 
 class Root(Written):

@@ -15,14 +15,26 @@ Record = Mapping[str, Any]
 
 # Fields of a resolved node that are written below another name.
 _MOVED = {
-    "root": ("root", "kind"),
     "system_overlays": ("overlays", "system"),
     "runtime_overlays": ("overlays", "runtime"),
     "kernel_version": ("kernel", "version"),
     "kernel_args": ("kernel", "args"),
 }
 _PLAIN = (
-    *("name", "groups", "domain", "cluster", "comment", "image", "init", "script", "tags", "resources", "primary"),
+    *(
+        "name",
+        "groups",
+        "domain",
+        "cluster",
+        "comment",
+        "image",
+        "root",
+        "init",
+        "script",
+        "tags",
+        "resources",
+        "primary",
+    ),
     *("interfaces", "bmc", "disks", "filesystems", "uuid", "serial", "asset", "discoverable"),
 )
 # What the interface that boots has, which is what people look for most.

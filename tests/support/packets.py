@@ -17,9 +17,9 @@ from scapy.layers.l2 import Ether
 
 from provisioner.dhcp.message import Message, Op
 from provisioner.model.address import MacAddress
-from provisioner.model.resolved import ResolvedInterface, ResolvedNode
+from provisioner.model.resolved import ResolvedInterface, ResolvedNode, ResolvedRoot
 from provisioner.model.snapshot import Snapshot
-from provisioner.model.written import Network, RootKind, Site
+from provisioner.model.written import Network, Site
 
 MAC = "52:54:00:77:00:10"
 UUID = "12345678-9abc-def0-1122-334455667788"
@@ -125,7 +125,7 @@ def node(name: str, *interfaces: ResolvedInterface, image: str | None = "debian-
         domain="cluster.local",
         groups=(),
         image=image,
-        root=RootKind.OVERLAY,
+        root=ResolvedRoot(),
         system_overlays=(),
         runtime_overlays=(),
         kernel_args=(),

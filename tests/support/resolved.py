@@ -7,9 +7,9 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 from provisioner.model.address import MacAddress
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import Artifact, Generation, Origin
-from provisioner.model.resolved import ResolvedInterface, ResolvedNode, Source
+from provisioner.model.resolved import ResolvedInterface, ResolvedNode, ResolvedRoot, Source
 from provisioner.model.snapshot import Snapshot
-from provisioner.model.written import Network, RootKind, Site, Ssh
+from provisioner.model.written import Network, Site, Ssh
 
 REVISION = "ab" * 32
 MAC1 = MacAddress("52:54:00:00:00:01")
@@ -61,7 +61,7 @@ def node(name: str = "n001", *, mac: MacAddress | None = MAC1, host: int = 1, **
         domain="cluster.local",
         groups=("compute",),
         image="debian-12",
-        root=RootKind.OVERLAY,
+        root=ResolvedRoot(),
         system_overlays=("hostname",),
         runtime_overlays=(),
         kernel_args=("console=ttyS0",),

@@ -25,5 +25,10 @@ install() {
     # shellcheck disable=SC2154 # moddir is set by dracut
     inst_hook cmdline 20 "$moddir/accept-root.sh"
     inst_hook mount 10 "$moddir/mount-root.sh"
-    inst_simple "$moddir/stage1.sh" /usr/lib/provisioner/stage1.sh
+    for part in "$moddir"/*.sh; do
+        case ${part##*/} in
+            module-setup.sh | accept-root.sh | mount-root.sh) ;;
+            *) inst_simple "$part" "/usr/lib/provisioner/${part##*/}" ;;
+        esac
+    done
 }

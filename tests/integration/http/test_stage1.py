@@ -14,10 +14,10 @@ from tests.support.daemon import ADDRESS, ROOT, URL, HeadNode, Machine, eventual
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "dash")]
 
-STAGE1 = shipped_data() / "images/stage1/90provisioner/stage1.sh"
+STAGE1 = shipped_data() / "images/stage1/90provisioner"
 # What needs a kernel line or a console, and nothing else.
 FETCH = """
-. "$STAGE1"
+. "$STAGE1/stage1.sh"
 WORK=$SCRATCH
 argument() { [ "$1" != token ] || echo "$TOKEN"; [ "$1" != https ] || echo 8443; }
 say() { echo "$*" >> "$SCRATCH/said"; }

@@ -45,7 +45,7 @@ def test_every_variable_that_templates_get_has_a_type() -> None:
         ("node.tags.get('rack')", "node.tags", "map of text"),
         ("node.interfaces | length", "node.interfaces", "list of Interface"),
         ("node.resources.users", "node.resources.users", "anything"),
-        ("node.root", "node.root", "overlay"),
+        ("node.root.kind", "node.root.kind", "overlay or tmpfs or single or stream or disk"),
         ("node.discoverable", "node.discoverable", "yes or no"),
         ("head.address", "head.address", "IPv4 address"),
         ("ssh.host_private_key", "ssh.host_private_key", "text"),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from provisioner.config.emit import Writable, block
 from provisioner.model.resolved import ResolvedNode
+from provisioner.model.written import RootKind
 from tests.support.site import catalogue_of, examined
 
 IMAGES = catalogue_of("a", "b", "c")
@@ -26,7 +27,7 @@ def places(node: ResolvedNode, key: str) -> list[str]:
 def test_a_node_that_says_nothing_gets_the_defaults() -> None:
     node = nodes_of({"nodes.d/a.yaml": "nodes: {n1: }\n"})["n1"]
 
-    assert (node.image, node.root, node.script) == (None, "overlay", "boot")
+    assert (node.image, node.root.kind, node.script) == (None, RootKind.OVERLAY, "boot")
     assert node.system_overlays == ("hostname", "hosts", "network", "ssh", "agent")
     assert (node.runtime_overlays, node.kernel_args, node.tags) == ((), (), {})
     assert (node.interfaces, node.primary, node.domain) == ((), None, "cluster.local")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.operations.doctor.bootchecks import CAUSES
+from provisioner.operations.doctor.causes import CAUSES
 from tests.support.ward import Ward
 
 
@@ -16,6 +16,7 @@ from tests.support.ward import Ward
     [
         ("no network device has the address x (is its driver in the image's kernel?)", "driver-absent"),
         ("eth0 has no link after 60 s (cable, switch port?)", "no-link"),
+        ("this stage 1 knows no root of kind stream", "root-unknown"),
         ("not enough memory: 400 MiB free, the root image needs 900 MiB", "memory-short"),
         ("the root image is damaged: its SHA-256 is x, the head node promised y", "root-damaged"),
         ("the system overlay is damaged: its SHA-256 is x, the head node promised y", "root-damaged"),
@@ -40,8 +41,8 @@ def test_what_stage_1_says_when_it_gives_up_has_a_meaning(ward: Ward, reason: st
 
 def test_every_reason_of_stage_1_has_a_meaning() -> None:
     """The words are those of the script, so that a new one shows here."""
-    script = Path(__file__).resolve().parents[4] / "images/stage1/90provisioner/stage1.sh"
-    reasons = re.findall(r'\bfail "([^"]+)"', script.read_text())
+    scripts = (Path(__file__).resolve().parents[4] / "images/stage1/90provisioner").glob("*.sh")
+    reasons = [reason for each in scripts for reason in re.findall(r'\bfail "([^"]+)"', each.read_text())]
 
     assert len(reasons) > 15
     assert [each for each in reasons if not any(cause.words.search(each) for cause in CAUSES)] == []

@@ -19,7 +19,7 @@ _NAMED = re.compile(
 
 
 def _checks() -> set[str]:
-    modules = (_CHECKOUT / "provisioner/operations/doctor").glob("*checks.py")
+    modules = (_CHECKOUT / "provisioner/operations/doctor").glob("*c[ha]*s.py")
     return {"token-alarm", "alarm", "boot-failed"}.union(*(_NAMED.findall(each.read_text()) for each in modules))
 
 
@@ -55,7 +55,7 @@ def test_every_check_is_in_the_failure_guide() -> None:
 
 
 def test_every_command_that_helps_exists() -> None:
-    modules = (_CHECKOUT / "provisioner/operations/doctor").glob("*checks.py")
+    modules = (_CHECKOUT / "provisioner/operations/doctor").glob("*c[ha]*s.py")
     named = {match for each in modules for match in re.findall(r'"prov ([a-z]+) ?([a-z]+)?', each.read_text())}
 
     assert len(named) > 5

@@ -1,0 +1,70 @@
+#!/bin/sh
+# The root image into memory: by turns, resumed where it broke off, checked.
+
+told() {
+    # told NAME: the number in a header of the head node's last answer.
+    tr -d '\r' < "$WORK/header" | grep -i "^$1:" | head -n 1 | cut -d : -f 2 | tr -cd 0-9
+}
+
+wait_for_turn() {
+    # The head node lets as many images through as its link carries, and tells the others their place in the queue.
+    # To wait as long as it says is no failed attempt.
+    place=$(told X-Queue-Place)
+    [ -n "$place" ] || return 1
+    say "image: place $place in the queue, about $(told X-Queue-Seconds) s"
+    pause=$(told Retry-After)
+    sleep "${pause:-5}.$(random_below 10)"
+}
+
+stream_root() {
+    # Writes the image to standard output and goes on where a broken transfer ended.
+    offset=0
+    attempts=0
+    deadline=$(($(date +%s) + PATIENCE))
+    while :; do
+        : > "$WORK/header"
+        ask --fail --dump-header "$WORK/header" --continue-at $offset --write-out '%{stderr}\n@%{size_download}@%{http_code}\n' "$PLAIN/root" \
+            2> "$WORK/transfer" || :
+        counts=$(grep '^@' "$WORK/transfer")
+        got=${counts#@}
+        got=${got%%@*}
+        case ${counts##*@} in
+            200 | 206) offset=$((offset + got)) ;;
+            503)
+                if wait_for_turn; then
+                    deadline=$(($(date +%s) + PATIENCE))
+                    continue
+                fi
+                ;;
+            4??) fail "the head node refuses the root image (status ${counts##*@})" ;;
+        esac
+        [ $offset -lt "$ROOT_SIZE" ] || return 0
+        attempts=$((attempts + 1))
+        [ "$(date +%s)" -lt $deadline ] || fail "the root image did not arrive in $PATIENCE s"
+        say "image: $offset of $ROOT_SIZE bytes; attempt $attempts: $(grep -v '^@' "$WORK/transfer" | tr '\n' ' ')"
+        back_off $attempts
+    done
+}
+
+check_memory() {
+    # The image stays in memory; what is left has to hold the running system.
+    available=$(grep '^MemAvailable:' /proc/meminfo | tr -cd '0-9')
+    needed=$((ROOT_SIZE / 1024 + 131072))
+    [ "$available" -ge $needed ] ||
+        fail "not enough memory: $((available / 1024)) MiB free, the root image needs $((needed / 1024)) MiB"
+}
+
+fetch_root() {
+    ROOT_SIZE=$(sheet root_size)
+    expected=$(sheet root_sha256)
+    check_memory
+    mkdir -p "$WORK/image"
+    mount -t tmpfs -o "size=$((ROOT_SIZE / 1024 + 1024))k,mode=700" provisioner-image "$WORK/image"
+    say "image: $(sheet generation), $((ROOT_SIZE / 1048576)) MiB"
+    started=$(uptime_seconds)
+    found=$(stream_root | tee "$WORK/image/root" | sha256sum | cut -d ' ' -f 1)
+    [ "$found" = "$expected" ] ||
+        fail "the root image is damaged: its SHA-256 is $found, the head node promised $expected"
+    say "image: complete and verified"
+    report image.verified "bytes=$ROOT_SIZE" "started=$started" > /dev/null
+}

@@ -1,0 +1,45 @@
+#!/bin/sh
+# The network device: found by its address, named, and configured from the kernel line.
+
+find_interface() {
+    for folder in /sys/class/net/*; do
+        [ -e "$folder/address" ] || continue
+        if [ "$(cat "$folder/address")" = "$MAC" ]; then
+            echo "${folder##*/}"
+            return 0
+        fi
+    done
+    return 1
+}
+
+rename_interface() {
+    # The device gets the name that people wrote now, while it is down: the running system could not rename a
+    # device that is up, and would wait for ever for its configuration.
+    wanted=$(argument interface)
+    [ "$INTERFACE" != "$wanted" ] || return 0
+    [ ! -e "/sys/class/net/$wanted" ] || ip link set "$wanted" name "prov$(random_below 100000)"
+    ip link set "$INTERFACE" name "$wanted" || fail "$INTERFACE cannot be renamed to $wanted"
+    INTERFACE=$wanted
+}
+
+start_network() {
+    attempts=0
+    until INTERFACE=$(find_interface); do
+        attempts=$((attempts + 1))
+        [ $attempts -lt 300 ] || fail "no network device has the address $MAC (is its driver in the image's kernel?)"
+        sleep 0.1
+    done
+    rename_interface
+    ip link set lo up
+    ip link set "$INTERFACE" up || fail "$INTERFACE cannot be switched on"
+    attempts=0
+    until [ "$(cat "/sys/class/net/$INTERFACE/carrier" 2> /dev/null)" = 1 ]; do
+        attempts=$((attempts + 1))
+        [ $attempts -lt 600 ] || fail "$INTERFACE has no link after 60 s (cable, switch port?)"
+        sleep 0.1
+    done
+    ip address add "$(argument ip)" dev "$INTERFACE" || fail "$INTERFACE does not take the address $(argument ip)"
+    gateway=$(argument gateway)
+    [ -z "$gateway" ] || ip route add default via "$gateway"
+    say "network: $INTERFACE $MAC $(argument ip)"
+}

@@ -1,0 +1,93 @@
+"""Why stage 1 gives up: its words, what they mean, and what helps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from provisioner.operations.doctor.finding import NODE
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why stage 1 gives up: the check's name, what its words look like, what that means, and what helps."""
+
+    check: str
+    words: re.Pattern[str]
+    meaning: str
+    fix: tuple[str, ...]
+
+
+def _cause(check: str, words: str, meaning: str, *fix: str) -> Cause:
+    return Cause(check, re.compile(words), meaning, fix)
+
+
+CAUSES = (
+    _cause(
+        "driver-absent",
+        "no network device has the address",
+        "stage 1 has no driver for the network card, or the card has another MAC",
+        "prov image inspect IMAGE",
+        f"prov node show {NODE}",
+    ),
+    _cause("no-link", "has no link", "the network card has no link", "look at the cable and the switch port"),
+    _cause(
+        "root-unknown",
+        "knows no root of kind",
+        "the stage 1 of this image is older than the kind of root that the node wants",
+        "prov image build RECIPE --name IMAGE",
+        f"prov node set {NODE} root.kind=overlay",
+    ),
+    _cause(
+        "memory-short",
+        "not enough memory",
+        "the machine has too little memory for this root image",
+        "prov image list",
+        f"prov node set {NODE} image=SMALLER-IMAGE",
+    ),
+    _cause(
+        "root-damaged",
+        "is damaged",
+        "what arrived is not what was sent: bad memory, a bad card, or a damaged store",
+        "prov image verify",
+        "run memtest on the machine",
+    ),
+    _cause(
+        "kernel-lacks",
+        "the kernel cannot mount|no loop device",
+        "the kernel of the image lacks squashfs, overlayfs or loop",
+        "prov image inspect IMAGE",
+    ),
+    _cause(
+        "fetch-slow",
+        "did not arrive in",
+        "the head node could not be reached, or was too slow",
+        "prov status",
+        "ip -s link show DEVICE",
+    ),
+    _cause(
+        "fetch-refused",
+        "the head node refuses",
+        "the head node refused what stage 1 asked for",
+        f"prov boot show {NODE}",
+    ),
+    _cause(
+        "overlay-unfit",
+        "overlay",
+        "a system overlay does not fit the image",
+        f"prov overlay render {NODE} --output DIR",
+    ),
+    _cause(
+        "handover-lost",
+        "hand-over|gave no token",
+        "the head node did not answer the hand-over",
+        "prov status",
+    ),
+    _cause(
+        "device-refused",
+        "cannot be|does not take",
+        "the network device cannot be set up",
+        f"prov node show {NODE}",
+    ),
+)
+"""The first one whose words are in the reason is the one."""
