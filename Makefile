@@ -9,6 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 TEST_STAMP := $(VENV)/.test-setup-done
+# Each file of tests stays on one worker, in the order of tests/conftest.py: the cheap ones first.
+JOBS ?= 2
+PARALLEL = --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 # Shell scripts by their first line; templates are not shell until they are rendered.
 SHELL_FILES = $(shell grep -rlIE '^\#! *(/usr)?/bin/(env )?(ba|da)?sh' .ci packaging images overlays | grep -v '\.j2$$')
 
@@ -36,7 +39,7 @@ demo: setup-tests ## Boot virtual nodes in a scratch site, and take two from Cen
 
 .PHONY: test
 test: setup-tests lint ## Everything: static checks, then all tests, virtual machines included (root)
-	@$(BIN)/pytest -m "not long" tests
+	@$(BIN)/pytest $(PARALLEL) -m "not long" tests
 
 .PHONY: test-long
 test-long: setup-tests ## The tests that take long: boot storms and the like (root)

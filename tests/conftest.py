@@ -12,11 +12,13 @@ from hypothesis import settings
 
 from tests.support.golden import Golden
 from tests.support.guard import Guard
+from tests.support.leavings import files_of
 from tests.support.prerequisites import demand_programs, demand_root
 
 _TESTS = Path(__file__).resolve().parent
 _ORDER = ("unit", "integration", "e2e", "bench")
 _GUARD = pytest.StashKey[Guard]()
+_FILES = pytest.StashKey[frozenset[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +40,23 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     guard = config.stash[_GUARD] = Guard()
     guard.install()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[_FILES] = files_of(_TESTS.parent)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--update-golden") or hasattr(session.config, "workerinput"):
+        return
+    before = session.config.stash[_FILES]
+    left = sorted(before ^ files_of(_TESTS.parent))
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if left and reporter is not None:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter.section("the tests changed the checkout")
+        reporter.write("".join(f"{path}\n" for path in left))
 
 
 @pytest.hookimpl(trylast=True)

@@ -23,6 +23,7 @@ from provisioner.model.boot import BootRecord
 from provisioner.operations import live
 from tests.support import peervm
 from tests.support.backendstate import State, ping_script, question_script, read_answers
+from tests.support.builtonce import built_once
 from tests.support.realsite import CACHE, CHECKOUT, RealSite, prov, wait_until
 
 RECIPE = Path(__file__).parent / "recipes" / "backends"
@@ -219,15 +220,14 @@ def program_of(backend: str) -> str:
 
 def image_store() -> Path:
     """The folder of an image store with the image of RECIPE; builds it where its ingredients have changed."""
-    store = CACHE / f"backends-{_ingredients()}"
+    return built_once(CACHE / f"backends-{_ingredients()}", _build) / "site" / "var" / "images"
+
+
+def _build(store: Path) -> None:
     site = store / "site"
-    if not (store / "complete").exists():
-        shutil.rmtree(store, ignore_errors=True)
-        prov(site, "init", "--cluster", "images", "--network", "10.0.0.0/16")
-        shutil.copytree(RECIPE, site / "images" / RECIPE.name)
-        prov(site, "image", "build", RECIPE.name, timeout=1800)
-        (store / "complete").touch()
-    return site / "var" / "images"
+    prov(site, "init", "--cluster", "images", "--network", "10.0.0.0/16")
+    shutil.copytree(RECIPE, site / "images" / RECIPE.name)
+    prov(site, "image", "build", RECIPE.name, timeout=1800)
 
 
 def _groups() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from provisioner.archive import cpio
 from provisioner.archive.tree import Entry, Kind, with_parents
 from provisioner.errors import CommandError
+from provisioner.host.files import locked
 from provisioner.host.run import run
 from provisioner.lab.daemon import DaemonCommand
 from provisioner.lab.machine import DirectBoot
@@ -28,11 +29,10 @@ _META_PACKAGE = "linux-image-cloud-amd64"
 
 def kernel() -> Path:
     """Debian's kernel for virtual machines, downloaded once into .cache/kernel."""
-    found = sorted(_CACHE.glob("vmlinuz-*"))
-    if not found:
-        _download_kernel()
-        found = sorted(_CACHE.glob("vmlinuz-*"))
-    return found[-1]
+    with locked(_CACHE.with_suffix(".lock")):
+        if not any(_CACHE.glob("vmlinuz-*")):
+            _download_kernel()
+    return max(_CACHE.glob("vmlinuz-*"))
 
 
 def busybox_boot(folder: Path, script: str) -> DirectBoot:

@@ -27,6 +27,7 @@ from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event
 from provisioner.operations.boots import timeline
+from tests.support.builtonce import built_once
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / ".cache" / "images"
@@ -38,14 +39,12 @@ _ENDED = frozenset({"ready", "degraded", "failed"})
 
 def image_store() -> Path:
     """The folder of an image store that holds debian-12; builds it where its ingredients have changed."""
-    store = CACHE / _ingredients()
-    site = store / "site"
-    if not (store / "complete").exists():
-        shutil.rmtree(store, ignore_errors=True)
-        prov(site, "init", "--cluster", "images", "--network", "10.77.0.0/16")
-        prov(site, "image", "build", "debian-12", timeout=1800)
-        (store / "complete").touch()
-    return site / "var" / "images"
+    return built_once(CACHE / _ingredients(), _build) / "site" / "var" / "images"
+
+
+def _build(store: Path) -> None:
+    prov(store / "site", "init", "--cluster", "images", "--network", "10.77.0.0/16")
+    prov(store / "site", "image", "build", "debian-12", timeout=1800)
 
 
 def _ingredients() -> str:
