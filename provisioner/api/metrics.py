@@ -31,6 +31,8 @@ _COUNTS: Mapping[str, tuple[str, str]] = {
     "http_bytes": ("resource", "Bytes sent by HTTP."),
     "http_requests": ("resource", "HTTP requests."),
     "http_refused": ("reason", "HTTP requests that were refused."),
+    "nbd_requests": ("answer", "Commands of nodes whose root streams, by their answer."),
+    "nbd_bytes": ("", "Bytes that such nodes read."),
     "dns_queries": ("answer", "DNS queries by their answer."),
     "events_lost": ("", "Events that could not be written down."),
 }

@@ -28,6 +28,7 @@ class Resource(StrEnum):
     STAGE1 = "stage1"
     SHEET = "sheet"
     ROOT = "root"
+    STREAM = "stream"
     SYSTEM_OVERLAY = "overlay/system"
     RUNTIME_OVERLAY = "overlay/runtime"
     REPORT = "report"
@@ -37,7 +38,10 @@ _OPENS = {
     TokenStage.SCRIPT: {Resource.KERNEL, Resource.STAGE1},
     TokenStage.STAGE1: {Resource.SHEET, Resource.ROOT, Resource.SYSTEM_OVERLAY, Resource.REPORT},
     TokenStage.SYSTEM: {Resource.RUNTIME_OVERLAY, Resource.REPORT},
+    # It travels in the clear, so it opens nothing else than what travels in the clear besides: the packed root.
+    TokenStage.STREAM: {Resource.STREAM},
 }
+_RUNNING = (TokenStage.SYSTEM, TokenStage.STREAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,7 @@ def access(
     answer may get lost; not any more once the next stage has reported, because then the answer has arrived. A
     boot that has failed gets nothing more.
     """
-    if requester is Requester.ANOTHER_NODE or (
-        requester is Requester.STRANGER and claims.stage is not TokenStage.SYSTEM
-    ):
+    if requester is Requester.ANOTHER_NODE or (requester is Requester.STRANGER and claims.stage not in _RUNNING):
         return Denied(f"a token of {claims.node} comes from {requester}, and not from {claims.sources[0]}")
     if resource not in _OPENS[claims.stage]:
         return Denied(f"a token of stage {claims.stage} does not open {resource}")

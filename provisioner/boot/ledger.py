@@ -72,6 +72,8 @@ class Ledger:
             return None
         if record is not None and record.state != "failed":
             self._save(replace(record, state="superseded"))
+        # A root may stream before stage 1 is over, and its token must not close that.
+        stage = TokenStage.STAGE1 if claims.stage is TokenStage.STREAM else claims.stage
         return self._keep(
             BootRecord(
                 id=claims.boot,
@@ -80,8 +82,8 @@ class Ledger:
                 generation=claims.generation,
                 revision=claims.revision,
                 opened=claims.expires - claims.stage.lifetime,
-                stage=claims.stage,
-                state=claims.stage.value,
+                stage=stage,
+                state=stage.value,
                 changed=claims.expires - claims.stage.lifetime,
                 reason="adopted from its token",
             )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from provisioner.model.boot import Boot, Decision, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
+from provisioner.model.image import Generation
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import RootKind
 
-BUILT = frozenset({RootKind.OVERLAY})
+BUILT = frozenset({RootKind.OVERLAY, RootKind.STREAM})
 """The kinds of root that stage 1 can make."""
+
+NO_STREAM = "its kernel has no nbd or dm-verity, or it was packed by an earlier version"
+"""Why there is no hash tree of a generation (image.packing)."""
 
 
 def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decision:
@@ -31,17 +35,27 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     generation = catalogue.find(node.image)
     if generation is None:
         return Refused(node, f"the image {node.image} of {node.name} does not exist", "prov image list")
+    if (refused := _misfit(node, generation)) is not None:
+        return refused
+    return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node)})")
+
+
+def _misfit(node: ResolvedNode, generation: Generation) -> Refused | None:
+    """Why a node cannot boot an image that exists; None where it can."""
     if not generation.boots:
         reason = f"the image {generation.name} of {node.name} cannot boot: {generation.why_not}"
         return Refused(node, reason, generation.remedy)
     if node.root.kind not in BUILT:
         reason = f"{node.name} has a root of kind {node.root.kind}, which this version cannot boot"
         return Refused(node, reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}")
+    if node.root.kind is RootKind.STREAM and generation.verity is None:
+        reason = f"the image {generation.name} of {node.name} cannot be streamed: {NO_STREAM}"
+        return Refused(node, reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}")
     wanted = node.kernel_version
     if wanted is not None and not generation.kernel_release.startswith(wanted):
         reason = f"{node.name} wants the kernel {wanted}, but {generation.name} has {generation.kernel_release}"
         return Refused(node, reason, f"prov node set {node.name} kernel.version={generation.kernel_release}")
-    return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node)})")
+    return None
 
 
 def _origin(node: ResolvedNode) -> str:

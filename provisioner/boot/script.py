@@ -87,6 +87,7 @@ def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac
         "rd.emergency=reboot",
         "root=provisioner",
         f"prov.root={decision.node.root.kind}",
+        *(["prov.prefetch=1"] if decision.node.root.prefetch else []),
         # Not init=: dracut would hand all words behind that one to the program.
         *([f"real_init={decision.node.init}"] if decision.node.init else []),
         f"prov.url={url}",

@@ -10,11 +10,12 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from ipaddress import IPv6Address
 
 from provisioner import __version__
 from provisioner.api.server import ControlServer
+from provisioner.boot.ledger import Ledger
 from provisioner.config.paths import Paths
 from provisioner.daemon import pauses, tasks
 from provisioner.daemon.certificate import certificate_of
@@ -41,10 +42,13 @@ from provisioner.http.links import Links
 from provisioner.http.server import HttpServer
 from provisioner.http.site import HttpSite
 from provisioner.image.store import artifact_path, catalogue
+from provisioner.model.address import Address
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.tally import Tally
 from provisioner.model.written import Dhcp6Mode, DhcpMode, Network
+from provisioner.nbd.desk import NbdSite
+from provisioner.nbd.server import NbdServer
 from provisioner.registry.amend import recover
 from provisioner.registry.store import read_current, read_snapshot
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
@@ -150,12 +154,14 @@ async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
 
 
 def _services(paths: Paths, current: Current, store: EventStore, record: EventSink, inbox: Inbox) -> list[Service]:
-    wiring = _wiring(paths, current, record)
+    bare = _wiring(paths, current, record)
+    ledger = open_ledger(paths, store)
+    mint = TokenMint(SiteKey.load_or_create(paths.keys), WatchedEpoch(paths.keys))
+    wiring = replace(bare, nbd=_nbd(paths, bare, ledger, mint, current.snapshot.site.ports.nbd))
     places, ports = _places(current.snapshot), current.snapshot.site.ports
     hosts = [str(each) for place in places for each in place.addresses]
     footings = [Footing(place, wiring, ports) for place in places]
     watchman = Watchman(footings)
-    ledger = open_ledger(paths, store)
     current.needed = ledger.revisions
     site = HttpSite(
         snapshot=wiring.snapshot,
@@ -165,7 +171,7 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         mac_of=lambda address: next(filter(None, (each.dhcp.mac_of(address) for each in footings)), None),
         rendering=PoolRendering(paths, current.workers),
         ledger=ledger,
-        mint=TokenMint(SiteKey.load_or_create(paths.keys), WatchedEpoch(paths.keys)),
+        mint=mint,
         record=record,
         recorder=StoreRecorder(store),
         now=time.time,
@@ -195,6 +201,20 @@ def _wiring(paths: Paths, current: Current, record: EventSink) -> Wiring:
     return Wiring(
         lambda: current.snapshot, lambda: current.catalogue, loaders, record, tally=Tally(), serial=serials.of
     )
+
+
+def _nbd(paths: Paths, wiring: Wiring, ledger: Ledger, mint: TokenMint, port: int) -> Callable[[Address], Service]:
+    site = NbdSite(
+        snapshot=wiring.snapshot,
+        catalogue=wiring.catalogue,
+        artifact=lambda digest: artifact_path(paths, digest),
+        ledger=ledger,
+        mint=mint,
+        record=wiring.record,
+        now=time.time,
+        tally=wiring.tally,
+    )
+    return lambda address: NbdServer(site, address=address, port=port)
 
 
 def _places(snapshot: Snapshot) -> list[Place]:

@@ -37,7 +37,7 @@ class Service(Protocol):
 class Wiring:
     """What every network service gets: the snapshot and images, the loaders, where events and counts go.
 
-    `serial` gives that of a revision's DNS zones.
+    `serial` gives that of a revision's DNS zones, `nbd` the server of roots that stream, on an address.
     """
 
     snapshot: Callable[[], Snapshot]
@@ -46,6 +46,7 @@ class Wiring:
     record: EventSink
     tally: Tally
     serial: Callable[[str], int]
+    nbd: Callable[[Address], Service] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def network_services(wiring: Wiring, place: Place, ports: Ports, dhcp: DhcpServe
             services.append(_tftp(wiring, place, address, dhcp))
         if ports.dns:
             services.append(_dns(wiring, address, ports))
-    return services
+    # Stage 1 has IPv4 alone.
+    return services + ([wiring.nbd(place.address)] if ports.nbd and wiring.nbd else [])
 
 
 def _sentry(wiring: Wiring, place: Place) -> Sentry:

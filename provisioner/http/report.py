@@ -27,8 +27,10 @@ _STAGES = {
     TokenStage.SYSTEM: {
         "runtime.applied": Stage.OVERLAY,
         "runtime.failed": Stage.OVERLAY,
+        "stream.local": Stage.SYSTEM,
         "system.report": Stage.SYSTEM,
     },
+    TokenStage.STREAM: {},
 }
 
 

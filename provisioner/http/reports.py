@@ -9,6 +9,7 @@ from aiohttp import web
 
 from provisioner.boot.access import Resource
 from provisioner.errors import ProtocolError
+from provisioner.http import streamtoken
 from provisioner.http.report import MAX_BODY, NodeReport, parse_report
 from provisioner.http.site import HttpSite
 from provisioner.http.tokens import Gate
@@ -68,7 +69,8 @@ class Reports:
         self._site.recorder.save_report(record.node, record.id, now, dict(report.facts))
         if first:
             self._site.record(_ready(settled, now, reason))
-        return web.Response(text=self._system_token(claims))
+        headers = {streamtoken.HEADER: streamtoken.stream_token(self._site, claims)} if _streams(report) else None
+        return web.Response(text=self._system_token(claims), headers=headers)
 
     def _system_token(self, claims: Claims) -> str:
         expires = int(self._site.now()) + TokenStage.SYSTEM.lifetime
@@ -92,12 +94,18 @@ class Reports:
 
 
 def _complaint(facts: Mapping[str, str]) -> str:
-    """Why a running system is not ready: units that failed, runtime overlays that are not applied; else empty."""
+    """Why a running system is not ready: failed units, a root or runtime overlays with a fault; else empty."""
     state, failed = facts.get("state"), facts.get("failed", "")
     if state not in _HEALTHY:
         return f"systemd says {state}: {failed or 'no unit failed'}"
+    if fault := facts.get("stream_fault", ""):
+        return f"the root streams, but {fault}"
     fault = facts.get("runtime_failed", "")
     return f"the runtime overlays are not applied: {fault}" if fault else ""
+
+
+def _streams(report: NodeReport) -> bool:
+    return report.facts.get("stream") == "remote"
 
 
 def _message(report: NodeReport) -> str:

@@ -14,6 +14,7 @@ from provisioner.http.conditions import part_of
 from provisioner.http.guard import guard_of
 from provisioner.http.sender import Sender
 from provisioner.http.site import HttpSite
+from provisioner.http.streamtoken import stream_lines
 from provisioner.http.turnstile import Turnstile
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
@@ -102,7 +103,7 @@ class Fetches:
 
     async def sheet(self, request: web.Request) -> web.Response:
         """The boot sheet: what stage 1 has to fetch and which digests it must find, as lines of key=value."""
-        _, record = self._gate.open(request, Resource.SHEET)
+        claims, record = self._gate.open(request, Resource.SHEET)
         root = self._generation(record).boot_set.root
         overlay = await self._overlay(record)
         lines = {
@@ -113,6 +114,7 @@ class Fetches:
             "root_size": root.size,
             "root_sha256": root.digest.removeprefix("sha256:"),
             "overlay_sha256": overlay.sha256,
+            **stream_lines(self._site, claims, self._generation(record)),
         }
         self._record(request, record, Stage.STAGE1, "sheet.sent", "boot sheet")
         return web.Response(text="".join(f"{key}={value}\n" for key, value in lines.items()))

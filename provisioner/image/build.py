@@ -152,13 +152,14 @@ def _missing_parts(tree: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
 
 def _packed(
     paths: Paths, work: Path, tree: _Tree, packing: Packing, *, epoch: int, say: Say
-) -> tuple[dict[str, Artifact], tuple[str, ...]]:
-    """The artifacts by the names of their fields, and warnings; nothing for a base."""
+) -> tuple[dict[str, Artifact | str], tuple[str, ...]]:
+    """What packing adds to a generation, by the names of the fields, and warnings; nothing for a base."""
     if tree.kernel is None or tree.lacks:
         return {}, ()
     module = paths.data / "images" / "stage1" / stage1.MODULE
     done = pack(tree.folder, tree.kernel, work, packing, module=module, epoch=epoch, say=say)
-    return {name: store.add_artifact(paths, file) for name, file in done.files.items()}, done.warnings
+    made: dict[str, Artifact | str] = {"verity_root": done.verity_root}
+    return made | {name: store.add_artifact(paths, file) for name, file in done.files.items()}, done.warnings
 
 
 def _describe(name: str, tree: _Tree, obtained: Obtained) -> Generation:

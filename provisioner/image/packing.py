@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import ProvisionerError
-from provisioner.image import codec, inside, squashfs, stage1
+from provisioner.image import codec, inside, squashfs, stage1, verity
 from provisioner.image.kernel import Kernel
 from provisioner.model.image import Packing
 
@@ -19,10 +19,14 @@ INITS = ("/sbin/init", "/lib/systemd/systemd")
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Finished files by what they are (kernel, stage1, root), and what a person should know."""
+    """Finished files by what they are (kernel, stage1, root, verity), and what a person should know.
+
+    `verity_root` is the root hash of the tree; both are missing where the kernel could not use them.
+    """
 
     files: Mapping[str, Path]
     warnings: tuple[str, ...]
+    verity_root: str = ""
 
 
 def pack(
@@ -49,7 +53,13 @@ def pack(
     )
     if packing.excludes:
         _check_left(tree, kernel, files["root"])
-    return Packed(files, codecs.warnings)
+    if lacking := verity.lacking(kernel):
+        names = " and ".join(lacking)
+        warning = f"kernel {kernel.release} has no {names}: nodes cannot stream this image"
+        return Packed(files, (*codecs.warnings, warning))
+    say("make the hash tree of the root")
+    files["verity"] = work / "verity"
+    return Packed(files, codecs.warnings, verity.write(files["root"], files["verity"]))
 
 
 def _check_left(tree: Path, kernel: Kernel, root: Path) -> None:

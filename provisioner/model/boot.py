@@ -91,19 +91,23 @@ Decision = Boot | Unknown | Refused
 
 
 class TokenStage(StrEnum):
-    """The stretches of a boot, in their order; a token covers one of them."""
+    """The stretches of a boot, in their order; a token covers one of them, that of `stream` all of it."""
 
     SCRIPT = "script"
     STAGE1 = "stage1"
     SYSTEM = "system"
+    STREAM = "stream"
 
     @property
     def lifetime(self) -> int:
         """Seconds from issue to expiry: a slow boot fits in, a forgotten token does not live for ever.
 
-        Stage 1 may wait for its image behind ten thousand others (boot.admission).
+        Stage 1 may wait for its image behind ten thousand others (boot.admission). A root that streams is read for
+        as long as the machine runs, and a node whose head node was away for weeks could fetch no new token before
+        it can read again: that one ends with its boot, and with the keys.
         """
-        hours = {TokenStage.SCRIPT: 1, TokenStage.STAGE1: 12, TokenStage.SYSTEM: 7 * 24}
+        years = 10 * 365 * 24
+        hours = {TokenStage.SCRIPT: 1, TokenStage.STAGE1: 12, TokenStage.SYSTEM: 7 * 24, TokenStage.STREAM: years}
         return hours[self] * 3600
 
 

@@ -93,6 +93,7 @@ class ResolvedRoot(Resolved):
     """The root file system of one node."""
 
     kind: RootKind = RootKind.OVERLAY
+    prefetch: bool = False
 
 
 class ResolvedNode(Resolved):

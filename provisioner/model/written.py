@@ -128,6 +128,7 @@ class Ports(Written):
     http: int = Field(8080, ge=1, le=65535)
     https: int = Field(0, ge=0, le=65535)
     metrics: int = Field(0, ge=0, le=65535)
+    nbd: int = Field(10809, ge=0, le=65535)
 
 
 class Metrics(Written):
@@ -199,9 +200,13 @@ class RootKind(StrEnum):
 
 
 class Root(Written):
-    """The root file system of a node."""
+    """The root file system of a node.
+
+    `prefetch`: a node whose root streams copies it into memory once it is ready; then it needs no head node.
+    """
 
     kind: RootKind | None = None
+    prefetch: bool | None = None
 
 
 class Overlays(Written):

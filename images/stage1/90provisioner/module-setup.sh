@@ -15,11 +15,16 @@ installkernel() {
     # shellcheck disable=SC2034 # read by instmods
     hostonly=''
     instmods '=drivers/net/ethernet' '=drivers/net/phy' virtio_net virtio_pci virtio_mmio virtio_rng af_packet
-    instmods loop squashfs overlay
+    instmods loop squashfs overlay nbd dm_verity
 }
 
 install() {
-    inst_multiple sh cat cpio curl cut date grep head ip losetup mkdir modprobe mount readlink rm sha256sum sleep sync tee tr umount
+    inst_multiple sh cat cpio curl cut date grep head ip losetup mkdir modprobe mount readlink rm sha256sum sleep sync tee tr truncate umount uname
+    # The keeper of a root that streams (stream.pl), with the two modules that it uses.
+    inst_multiple perl
+    perl -Mstrict -Mwarnings -e 'print "$_\n" for values %INC' | while read -r file; do inst_simple "$file"; done
+    # shellcheck disable=SC2154 # moddir is set by dracut
+    inst_simple "$moddir/stream.pl" /usr/lib/provisioner/stream.pl
     # For what overlays declare of labels and capabilities.
     inst_multiple -o chcon setcap
     # shellcheck disable=SC2154 # moddir is set by dracut

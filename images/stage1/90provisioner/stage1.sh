@@ -3,7 +3,7 @@
 # Stage 1: network from the kernel line, the root file system, overlays over it, a report at every step.
 #
 # Kernel line: prov.url=http://HEAD:PORT prov.token=TOKEN prov.mac=MAC prov.interface=NAME prov.ip=ADDRESS/PREFIX
-# prov.root=KIND and, where there are, prov.gateway=ADDRESS and prov.https=PORT.
+# prov.root=KIND and, where there are, prov.prefetch=1, prov.gateway=ADDRESS and prov.https=PORT.
 # Nothing that comes from the network is ever evaluated: the boot sheet is read key by key.
 
 WORK=/run/provisioner
@@ -15,7 +15,7 @@ AUTHORITY=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
-for part in console network head image overlays handover root-overlay; do
+for part in console network head image overlays handover root-overlay root-stream; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done
@@ -24,6 +24,7 @@ make_root() {
     # Leaves the root file system at $NEWROOT, so that overlays can be laid over it.
     case $(argument root) in
         overlay) root_overlay ;;
+        stream) root_stream ;;
         *) fail "this stage 1 knows no root of kind $(argument root)" ;;
     esac
 }

@@ -25,6 +25,7 @@ OPEN = {
     (TokenStage.STAGE1, Resource.REPORT),
     (TokenStage.SYSTEM, Resource.RUNTIME_OVERLAY),
     (TokenStage.SYSTEM, Resource.REPORT),
+    (TokenStage.STREAM, Resource.STREAM),
 }
 
 

@@ -1,0 +1,1 @@
+"""Roots that are read block by block: an NBD server, read-only, behind the tokens of boots."""
