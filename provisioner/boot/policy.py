@@ -20,7 +20,8 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     """The decision for a machine, by its MAC alone.
 
     In this order: no node has the MAC: unknown; the interface with this MAC has no address to boot with, the
-    node has no image, its image or generation does not exist, or has another kernel than the node wants: refused;
+    node has no image, its image or generation does not exist, is revoked, or has another kernel than the node
+    wants: refused;
     else it boots.
     """
     node = snapshot.by_mac.get(machine.mac)
@@ -33,8 +34,8 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     if node.image is None:
         return Refused(node, f"{node.name} has no image", f"prov node set {node.name} --image NAME")
     generation = catalogue.find(node.image)
-    if generation is None:
-        return Refused(node, f"the image {node.image} of {node.name} does not exist", "prov image list")
+    if generation is None or catalogue.is_revoked(generation):
+        return _without(node, generation)
     if (refused := _misfit(node, generation)) is not None:
         return refused
     return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node)})")
@@ -56,6 +57,13 @@ def _misfit(node: ResolvedNode, generation: Generation) -> Refused | None:
         reason = f"{node.name} wants the kernel {wanted}, but {generation.name} has {generation.kernel_release}"
         return Refused(node, reason, f"prov node set {node.name} kernel.version={generation.kernel_release}")
     return None
+
+
+def _without(node: ResolvedNode, revoked: Generation | None) -> Refused:
+    if revoked is None:
+        return Refused(node, f"the image {node.image} of {node.name} does not exist", "prov image list")
+    hint = f"prov image release {revoked.name}, or give the node a newer one"
+    return Refused(node, f"the image {revoked.name} of {node.name} is revoked", hint)
 
 
 def _origin(node: ResolvedNode) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -17,6 +18,8 @@ from provisioner.render.escape import UnsafeValueError, ipxe
 # COMMAND_LINE_SIZE of x86 Linux, its closing zero byte included (arch/x86/include/asm/setup.h).
 KERNEL_LINE_LIMIT = 2048
 
+_LOADERS_OWN = ("BOOT_IMAGE=", "initrd=", "prov.token=")
+_DIGITS = 32
 _EVERYWHERE = IPv4Network("0.0.0.0/0")
 
 
@@ -104,6 +107,22 @@ def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac
         message = f"the kernel line of {decision.node.name} has {size}"
         raise ProvisionerError(message, hint=f"shorten its arguments: prov node show {decision.node.name}")
     return line
+
+
+def written_line(decision: Boot, snapshot: Snapshot, *, mac: MacAddress) -> str:
+    """The digest of the kernel line of a boot, before its token is there: the token says it."""
+    url = snapshot.head_url(decision.interface.network)
+    return line_digest(kernel_line(decision, snapshot, url=url, token="", mac=mac))
+
+
+def line_digest(line: str) -> str:
+    """32 hexadecimal digits over the words of a kernel line, as stage 1 finds it in /proc/cmdline.
+
+    Left out is what loaders add (GRUB: BOOT_IMAGE=, iPXE for the EFI stub: initrd=), and the token, which is no
+    part of what it says.
+    """
+    words = [each for each in line.split() if not each.startswith(_LOADERS_OWN)]
+    return hashlib.sha256("".join(f"{each}\n" for each in words).encode()).hexdigest()[:_DIGITS]
 
 
 def _gateway(decision: Boot, snapshot: Snapshot) -> IPv4Address | None:

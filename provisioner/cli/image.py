@@ -15,6 +15,7 @@ from provisioner.cli import (
     imageremoval,
     imagestore,
     imagetest,
+    imagetrust,
     syncuser,
 )
 from provisioner.cli.imagebuild import command as build_command
@@ -79,5 +80,5 @@ command.add_command(build_command)
 command.add_command(import_command)
 for each in (syncuser.command, imageinspect.command, imagediff.command, imagetest.command, *imageexec.COMMANDS):
     command.add_command(each)
-for each in (*imagestore.COMMANDS, *imagebundle.COMMANDS, *imageremoval.COMMANDS):
+for each in (*imagestore.COMMANDS, *imagebundle.COMMANDS, *imageremoval.COMMANDS, *imagetrust.COMMANDS):
     command.add_command(each)

@@ -1,4 +1,4 @@
-"""`prov keys`: show what keys the site has, and rotate the one that signs tokens. None is ever shown."""
+"""`prov keys`: show what keys the site has, and rotate those that sign. None is ever shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = ("key", "fingerprint", "since", "use")
 
 @click.group("keys")
 def command() -> None:
-    """Show the keys of the site, and rotate the key of tokens."""
+    """Show the keys of the site, and rotate those that sign."""
 
 
 @command.command("show")
@@ -38,9 +38,10 @@ def show(paths: Paths, style: str) -> None:
 
 @command.command("rotate")
 @click.option("--revoke", is_flag=True, help="Let no token of today be good any more, as after a theft.")
+@click.option("--signing", is_flag=True, help="Rotate the key that signs images and boot sheets instead.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def rotate(paths: Paths, *, revoke: bool, yes: bool) -> None:
+def rotate(paths: Paths, *, revoke: bool, signing: bool, yes: bool) -> None:
     """Sign tokens with a new key from now on. Those of the key before it stay good until they expire.
 
     A daemon that runs takes it at once. Running nodes get a token of the new key with their next report.
@@ -48,6 +49,12 @@ def rotate(paths: Paths, *, revoke: bool, yes: bool) -> None:
     from provisioner.cli.carry import demand_consent
     from provisioner.operations import keys
 
+    if signing:
+        if revoke:
+            raise click.UsageError("--revoke is about tokens: machines are given the signing key at every boot")
+        number, again = keys.rotate_signing(paths)
+        click.echo(f"images and boot sheets are signed with key {number}; {again} generations are signed again")
+        return
     if revoke:
         demand_consent(_LOSS, Consent(yes=yes))
     number = keys.rotate(paths, revoke=revoke)

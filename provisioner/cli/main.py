@@ -36,7 +36,7 @@ COMMANDS = {
     "image": ("image", "Build, import, list and show images."),
     "overlay": ("overlay", "List, show, change and render overlays."),
     "secret": ("secret", "Set, list and delete secrets."),
-    "keys": ("keys", "Show the keys of the site, and rotate the key of tokens."),
+    "keys": ("keys", "Show the keys of the site, and rotate those that sign."),
     "switch": ("switch", "Take nodes from one image to another, and back."),
     "serve": ("serve", "Run the daemon."),
     "status": ("status", "Show what every node does and runs."),

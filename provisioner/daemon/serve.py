@@ -52,6 +52,7 @@ from provisioner.nbd.server import NbdServer
 from provisioner.registry.amend import recover
 from provisioner.registry.store import read_current, read_snapshot
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
+from provisioner.trust.signing import EPOCH_FILE, SigningKeys
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.token import TokenMint
 from provisioner.trust.tokenepoch import WatchedEpoch
@@ -156,7 +157,8 @@ async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
 def _services(paths: Paths, current: Current, store: EventStore, record: EventSink, inbox: Inbox) -> list[Service]:
     bare = _wiring(paths, current, record)
     ledger = open_ledger(paths, store)
-    mint = TokenMint(SiteKey.load_or_create(paths.keys), WatchedEpoch(paths.keys))
+    key = SiteKey.load_or_create(paths.keys)
+    mint = TokenMint(key, WatchedEpoch(paths.keys))
     wiring = replace(bare, nbd=_nbd(paths, bare, ledger, mint, current.snapshot.site.ports.nbd))
     places, ports = _places(current.snapshot), current.snapshot.site.ports
     hosts = [str(each) for place in places for each in place.addresses]
@@ -179,6 +181,7 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         link_of=Links({place.network: place.interface for place in places}, net.link_speed).speed,
         inbox=inbox,
         tls=certificate_of(paths, current.snapshot.site, hosts),
+        signing=SigningKeys(key, WatchedEpoch(paths.keys, EPOCH_FILE)),
     )
     return [
         HttpServer(site, hosts=hosts, port=ports.http, tls_port=ports.https),

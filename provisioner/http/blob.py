@@ -43,7 +43,10 @@ class Pieces(web.StreamResponse):
 
 
 class Blob(web.StreamResponse):
-    """A part of a file that never changes. `turn` is entered while its bytes are under way."""
+    """A part of a file that never changes, and of `tail`, which follows it.
+
+    `turn` is entered while its bytes are under way.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Blob(web.StreamResponse):
         sender: Sender,
         sent: Sent,
         turn: AbstractContextManager[object] | None = None,
+        tail: bytes = b"",
     ) -> None:
         # A file named by its content never changes: whoever fetches it can check it against its digest.
         headers = {hdrs.ETAG: f'"{digest}"', "X-Digest": digest, hdrs.ACCEPT_RANGES: "bytes"}
@@ -65,7 +69,7 @@ class Blob(web.StreamResponse):
         if part is not None and part.partial:
             end = part.start + part.count - 1
             self.headers[hdrs.CONTENT_RANGE] = f"bytes {part.start}-{end}/{part.size}"
-        self._path, self._part = path, part
+        self._path, self._part, self._tail = path, part, tail
         self._sender, self._sent = sender, sent
         self._turn = turn or nullcontext()
 
@@ -90,7 +94,11 @@ class Blob(web.StreamResponse):
             transport = request.transport
             if transport is None or transport.is_closing():
                 raise ConnectionResetError("the client went away")
-            await self._sender.send(transport, file, part.start, part.count)
+            size = part.size - len(self._tail)
+            if in_file := max(min(part.start + part.count, size) - part.start, 0):
+                await self._sender.send(transport, file, part.start, in_file)
+            if after := self._tail[max(part.start - size, 0) : max(part.start + part.count - size, 0)]:
+                await super().write(after)
             await super().write_eof()
         finally:
             _close_behind(file)

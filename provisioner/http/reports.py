@@ -74,7 +74,7 @@ class Reports:
 
     def _system_token(self, claims: Claims) -> str:
         expires = int(self._site.now()) + TokenStage.SYSTEM.lifetime
-        return self._site.mint.issue(replace(claims, stage=TokenStage.SYSTEM, expires=expires))
+        return self._site.mint.issue(replace(claims, stage=TokenStage.SYSTEM, expires=expires, line=""))
 
     def _note(self, request: web.Request, record: BootRecord, report: NodeReport) -> None:
         failed = report.event in _FAILURES

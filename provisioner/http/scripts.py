@@ -8,11 +8,12 @@ from aiohttp import web
 
 from provisioner.boot.access import script_access, source
 from provisioner.boot.policy import decide
-from provisioner.boot.script import ScriptTokens
+from provisioner.boot.script import ScriptTokens, written_line
 from provisioner.errors import ProvisionerError
 from provisioner.http.arrivals import Arrivals
 from provisioner.http.blob import Pieces
 from provisioner.http.site import HttpSite
+from provisioner.http.vouching import Vouching
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, BootRecord, Machine, Refused, TokenStage, Unknown
 from provisioner.model.event import Event, Level, Stage
@@ -29,6 +30,7 @@ class Scripts:
     def __init__(self, site: HttpSite) -> None:
         self._site = site
         self._arrivals = Arrivals(site)
+        self._vouching = Vouching(site)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this part."""
@@ -49,7 +51,9 @@ class Scripts:
         snapshot = self._site.snapshot()
         decision = decide(snapshot, self._site.catalogue(), Machine(mac, runs_ipxe=True))
         if isinstance(decision, Boot):
-            decision = self._stranger(decision, mac, request) or decision
+            decision = (
+                self._stranger(decision, mac, request) or self._unvouched(decision, mac, request) or decision
+            )
         if isinstance(decision, Boot):
             text = await self._boot(decision, mac, request)
         elif isinstance(decision, Unknown) and (asking := self._arrivals.ask(request, mac, _own_url(request))):
@@ -78,6 +82,24 @@ class Scripts:
         self._site.record(event)
         return Refused(decision.node, denied.reason, "restart the machine, so that it asks for its address again")
 
+    def _unvouched(self, decision: Boot, mac: MacAddress, request: web.Request) -> Refused | None:
+        reason, name = self._vouching.fault(decision.generation), decision.generation.name
+        if not reason:
+            return None
+        event = Event(
+            time=self._site.now(),
+            stage=Stage.SCRIPT,
+            name="script.untrusted",
+            message=reason,
+            level=Level.ALARM,
+            mac=mac,
+            node=decision.node.name,
+            address=request.remote,
+        )
+        self._site.record(event)
+        hint = f"prov image verify {name}; where that finds no more than this: prov image sign {name}"
+        return Refused(decision.node, reason, hint)
+
     async def _boot(self, decision: Boot, mac: MacAddress, request: web.Request) -> str:
         site, revision = self._site, self._site.snapshot().revision
         name = decision.node.name
@@ -85,8 +107,9 @@ class Scripts:
             node=name, mac=mac, generation=decision.generation.name, revision=revision, now=site.now()
         )
         sources = _sources(decision, request)
-        tokens = ScriptTokens(*(self._token(record, stage, sources) for stage in _SCRIPT_STAGES))
         try:
+            line = written_line(decision, site.snapshot(), mac=mac)
+            tokens = ScriptTokens(*(self._token(record, stage, sources, line) for stage in _SCRIPT_STAGES))
             text = await site.rendering.boot_script(decision, revision, tokens, mac, _url6(request))
         except ProvisionerError as error:
             site.ledger.settle(record, "failed", now=site.now(), reason=error.message)
@@ -104,10 +127,13 @@ class Scripts:
             decision, self._site.snapshot().revision, mac, _own_url(request)
         )
 
-    def _token(self, record: BootRecord, stage: TokenStage, sources: tuple[str, ...]) -> str:
+    def _token(self, record: BootRecord, stage: TokenStage, sources: tuple[str, ...], line: str) -> str:
         expires = int(self._site.now()) + stage.lifetime
         holds = record.generation, record.revision
-        return self._site.mint.issue(Claims(record.node, record.mac, record.id, *holds, stage, expires, sources))
+        # Stage 1 asks what its kernel line should be; whoever loads it does not.
+        said = line if stage is TokenStage.STAGE1 else ""
+        claims = Claims(record.node, record.mac, record.id, *holds, stage, expires, sources, said)
+        return self._site.mint.issue(claims)
 
     async def autoexec(self, request: web.Request) -> web.Response:
         """What iPXE looks for beside the loader it came from: sends it to its script, so no chain can loop."""

@@ -20,6 +20,7 @@ from provisioner.model.event import EventSink
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.tally import Tally
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
+from provisioner.trust.signing import SigningKeys
 from provisioner.trust.tls import Certificate
 from provisioner.trust.token import TokenMint
 
@@ -55,6 +56,7 @@ class HttpSite:
 
     `now` gives Unix seconds, `artifact` the file of a digest, `mac_of` the holder of an address of a pool,
     `link_of` the measured bits a second of the link to a network. `tls` is what is shown to those who come by TLS.
+    `signing` are the keys of the site that machines check answers with; without it nothing is signed.
     """
 
     snapshot: Callable[[], Snapshot]
@@ -74,3 +76,4 @@ class HttpSite:
     link_of: Callable[[str], int | None] = lambda _: None
     tls: Certificate | None = None
     inbox: Inbox = field(default_factory=Inbox)
+    signing: SigningKeys | None = None

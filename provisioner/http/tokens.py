@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import NoReturn
 
 from aiohttp import hdrs, web
@@ -16,6 +17,7 @@ from provisioner.http.sender import Sender
 from provisioner.http.site import HttpSite
 from provisioner.http.streamtoken import stream_lines
 from provisioner.http.turnstile import Turnstile
+from provisioner.http.vouching import Vouching
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
 from provisioner.model.image import Artifact, BootSet, Generation
@@ -73,6 +75,7 @@ class Fetches:
         self._site = site
         self._gate = gate
         self._sender = Sender()
+        self._vouching = Vouching(site)
         self._turnstile = Turnstile(site)
 
     async def release(self, _app: web.Application) -> None:
@@ -95,19 +98,26 @@ class Fetches:
 
     async def stage1(self, request: web.Request) -> web.StreamResponse:
         """The stage-1 initramfs."""
-        return await self._artifact(request, Resource.STAGE1, lambda parts: parts.stage1)
+        return await self._artifact(request, Resource.STAGE1, lambda parts: parts.stage1, self._vouching.anchor)
 
     async def root(self, request: web.Request) -> web.StreamResponse:
         """The root image; ranges are answered, so a broken transfer goes on where it ended."""
         return await self._artifact(request, Resource.ROOT, lambda parts: parts.root)
 
     async def sheet(self, request: web.Request) -> web.Response:
-        """The boot sheet: what stage 1 has to fetch and which digests it must find, as lines of key=value."""
+        """The boot sheet: what stage 1 has to fetch and which digests it must find, as lines of key=value.
+
+        It is signed for whoever sends a nonce, which is what makes an old sheet worthless.
+        """
         claims, record = self._gate.open(request, Resource.SHEET)
-        root = self._generation(record).boot_set.root
+        generation, nonce = self._generation(record), request.query.get("nonce")
+        if reason := self._vouching.objection(generation, nonce):
+            self._gate.deny(request, Resource.SHEET.value, Denied(reason), claims)
+        root = generation.boot_set.root
         overlay = await self._overlay(record)
         lines = {
             "node": record.node,
+            "mac": record.mac,
             "boot": record.id,
             "generation": record.generation,
             "revision": record.revision,
@@ -117,7 +127,7 @@ class Fetches:
             **stream_lines(self._site, claims, self._generation(record)),
         }
         self._record(request, record, Stage.STAGE1, "sheet.sent", "boot sheet")
-        return web.Response(text="".join(f"{key}={value}\n" for key, value in lines.items()))
+        return web.Response(text=self._vouching.sheet(lines, claims, nonce))
 
     async def system_overlay(self, request: web.Request) -> web.StreamResponse:
         """The archive of the system overlays."""
@@ -135,11 +145,17 @@ class Fetches:
         )
 
     async def _artifact(
-        self, request: web.Request, resource: Resource, choose: Callable[[BootSet], Artifact]
+        self,
+        request: web.Request,
+        resource: Resource,
+        choose: Callable[[BootSet], Artifact],
+        follow: Callable[[BootRecord, Artifact], bytes] = lambda *_: b"",
     ) -> web.StreamResponse:
         _, record = self._gate.open(request, resource)
         artifact = choose(self._generation(record).boot_set)
-        part = part_of(request.headers, artifact.size, artifact.digest)
+        tail = follow(record, artifact)
+        tag = artifact.digest + (f"+{sha256(tail).hexdigest()[:16]}" if tail else "")
+        part = part_of(request.headers, artifact.size + len(tail), tag)
         path = self._site.artifact(artifact.digest)
         if not path.is_file():
             raise IntegrityError(
@@ -165,7 +181,7 @@ class Fetches:
         turn = None
         if part is not None and resource is Resource.ROOT and request.method == hdrs.METH_GET:
             turn = await self._turnstile.enter(request, record, part)
-        return Blob(path, artifact.digest, part, sender=self._sender, sent=sent, turn=turn)
+        return Blob(path, tag, part, sender=self._sender, sent=sent, turn=turn, tail=tail)
 
     def _generation(self, record: BootRecord) -> Generation:
         generation = self._site.catalogue().find(record.generation)

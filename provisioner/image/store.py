@@ -29,6 +29,10 @@ from provisioner.image import scratch
 from provisioner.image.folder import ImageFolder
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import Artifact, Generation, is_digest
+from provisioner.trust.seal import sealed
+from provisioner.trust.signing import EPOCH_FILE, SigningKeys
+from provisioner.trust.sitekey import SiteKey
+from provisioner.trust.tokenepoch import read_epoch
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _PRIVATE = ("trees", "manifests", "tmp", "locks", "logs")
@@ -97,7 +101,7 @@ def add_tree(paths: Paths, tree: str, *, folder: Path, manifest: Path) -> None:
 
 
 def publish(paths: Paths, generation: Generation, *, what: str = "made", detail: str = "") -> Generation:
-    """Record a generation under the next free number and make it the current one.
+    """Record a generation under the next free number, signed by the site, and make it the current one.
 
     The journal of the image gets `what` and `detail` (`journal.Entry`).
     """
@@ -105,11 +109,17 @@ def publish(paths: Paths, generation: Generation, *, what: str = "made", detail:
     with scratch.pointing(paths):
         folder.prepare()
         before = folder.current()
-        numbered = generation.model_copy(update={"number": folder.next_number()})
+        numbered = sealed(generation.model_copy(update={"number": folder.next_number()}), signing_keys(paths))
         folder.add(numbered)
         folder.point(numbered.number)
         folder.note(what, numbered.number, before=before, detail=detail)
     return numbered
+
+
+def signing_keys(paths: Paths) -> SigningKeys:
+    """The keys with which the site signs its images."""
+    epoch = read_epoch(paths.keys, EPOCH_FILE).number
+    return SigningKeys(SiteKey.load_or_create(paths.keys), lambda: epoch)
 
 
 def catalogue(paths: Paths) -> Catalogue:
@@ -129,13 +139,15 @@ def _catalogue(paths: Paths) -> Catalogue:
     generations: dict[str, dict[int, Generation]] = {}
     current: dict[str, int] = {}
     tags: dict[str, Mapping[str, int]] = {}
+    revoked: dict[str, frozenset[int]] = {}
     for folder in ImageFolder.all(paths):
         if found := folder.generations():
             generations[folder.name] = found
             if (number := folder.current()) is not None:
                 current[folder.name] = number
-            tags[folder.name] = folder.marks().tags
-    return Catalogue(generations, current, tags)
+            marks = folder.marks()
+            tags[folder.name], revoked[folder.name] = marks.tags, frozenset(marks.revoked)
+    return Catalogue(generations, current, tags, revoked)
 
 
 def find(paths: Paths, reference: str) -> Generation:

@@ -1,9 +1,12 @@
-"""Tags and pins of an image: names for generations (`rocky-9@prod`), and those that are never collected."""
+"""Tags and pins of an image: names for generations (`rocky-9@prod`), and those that are never collected.
+
+With them those that must not boot any more.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,10 +23,11 @@ _TAKEN = ("current", "pinned")
 
 
 class Marks(Record):
-    """The tags of an image, each with the number that it stands for, and the numbers that are pinned."""
+    """The tags of an image, each with the number that it stands for, and the numbers pinned and revoked."""
 
     tags: Mapping[str, int] = {}
     pins: tuple[int, ...] = ()
+    revoked: tuple[int, ...] = ()
 
     def tagged(self, tag: str, number: int) -> Marks:
         """With a tag for a generation; the tag may have stood for another one."""
@@ -40,6 +44,10 @@ class Marks(Record):
     def unpinned(self, number: int) -> Marks:
         """With a generation not pinned any more."""
         return self.model_copy(update={"pins": tuple(each for each in self.pins if each != number)})
+
+    def revoking(self, numbers: Iterable[int]) -> Marks:
+        """With these generations, and no others, that must not boot."""
+        return self.model_copy(update={"revoked": tuple(sorted(numbers))})
 
     def tags_of(self, number: int) -> tuple[str, ...]:
         """The tags that stand for a generation, sorted."""

@@ -14,6 +14,7 @@ from provisioner.config.paths import Paths
 from provisioner.host.files import digest_of
 from provisioner.image import gc, manifest, store
 from provisioner.model.image import Artifact, Generation, Origin
+from provisioner.trust.seal import broken
 
 _SHOWN = 5
 _MISSING: dict[str, Any] = {}
@@ -33,11 +34,14 @@ def verify(paths: Paths, generations: Iterable[Generation], *, deep: bool = Fals
 
     A generation without a tree, as after a bundle without trees, is whole: nodes boot it. Needs root's rights.
     """
+    keys = store.signing_keys(paths)
     users: dict[Artifact, list[Generation]] = defaultdict(list)
     trees: dict[str, list[Generation]] = defaultdict(list)
     for each in generations:
         for artifact in gc.artifacts_of(each):
             users[artifact].append(each)
+        if words := broken(each, keys):
+            yield Damage(words, (each.name,), f"find out who altered it; then prov image sign {each.name}")
         trees[each.tree].append(each)
     for artifact, named in users.items():
         yield from _damage(named, fault(paths, artifact))

@@ -10,11 +10,19 @@ from provisioner.model.image import Generation
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The images of a site: generations by image name and number, the current number and the tags of each."""
+    """The images of a site: generations by image name and number, the current number and the tags of each.
+
+    `revoked` are the numbers of each image that must not boot.
+    """
 
     generations: Mapping[str, Mapping[int, Generation]] = field(default_factory=dict)
     current: Mapping[str, int] = field(default_factory=dict)
     tags: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    revoked: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    def is_revoked(self, generation: Generation) -> bool:
+        """Whether a generation must not boot any more."""
+        return generation.number in self.revoked.get(generation.image, ())
 
     def find(self, reference: str) -> Generation | None:
         """The generation that `NAME`, `NAME@NUMBER`, `NAME@TAG` or `NAME@sha256:TREE` means, or None."""

@@ -81,6 +81,8 @@ class Generation(Record):
     there were any have None. `parent` (NAME@NUMBER) is the generation that this one was made of, `note` what
     a person says of it, and `packing` how its tree was packed.
 
+    `signature` is the site's, over the manifest of the generation (`trust.seal`).
+
     `archive` is the tree as a cpio archive, for nodes whose root is the initramfs. `verity` is the hash tree of
     `root` and `verity_root` its root hash in hexadecimal, for nodes that read the root block by block.
 
@@ -113,6 +115,7 @@ class Generation(Record):
     made_by: str = ""
     note: str = ""
     packing: Packing = Packing()
+    signature: str = ""
 
     @property
     def name(self) -> str:

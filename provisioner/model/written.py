@@ -170,6 +170,17 @@ class Ssh(Written):
     admin_keys: tuple[str, ...] = ()
 
 
+class TrustMode(StrEnum):
+    """Whether nodes boot what this site has not signed.
+
+    offered: what can check signatures does, and what is older boots as before. required: only generations that
+    this site signed boot, by a stage 1 that checks what it is told.
+    """
+
+    OFFERED = "offered"
+    REQUIRED = "required"
+
+
 class Site(Written):
     """provisioner.yaml."""
 
@@ -183,6 +194,7 @@ class Site(Written):
     retention: Retention = Retention()
     dns: NameService = NameService()
     discovery: Discovery = Discovery()
+    trust: TrustMode = TrustMode.OFFERED
 
 
 class RootKind(StrEnum):

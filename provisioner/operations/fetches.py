@@ -45,8 +45,8 @@ class Tokens:
         now = time.time()
         name, generation = decision.node.name, decision.generation.name
         sources = (str(decision.interface.ip.ip) if decision.interface.ip else "",)
-        self._claims = Claims(name, mac, _BOOT_ID, generation, revision, TokenStage.SCRIPT, int(now), sources)
         stage = TokenStage.SCRIPT
+        self._claims = Claims(name, mac, _BOOT_ID, generation, revision, stage, int(now), sources, _LINE)
         self._record = BootRecord(_BOOT_ID, name, mac, generation, revision, now, stage, stage.value, now)
         self.script = ScriptTokens(self.of(TokenStage.SCRIPT), self.of(TokenStage.STAGE1))
 
@@ -67,6 +67,7 @@ class Tokens:
             raise UnresolvedError(denied.reason, hint=_SCRIPT_HINT)
 
 
+_LINE = "0" * 32
 _MINT = TokenMint(SiteKey(bytes(KEY_BYTES)))
 _SCRIPT_HINT = "look at the boot script in templates/: node's `script` names it"
 

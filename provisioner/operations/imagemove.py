@@ -56,8 +56,8 @@ class Move:
 def rollback(paths: Paths, name: str, to: str | None = None) -> Move:
     """Let the bare name of an image mean another generation: `to` (a number or tag), else the one before.
 
-    The one before is that with the next lower number that can boot. Raises NotFoundError when there is none, and
-    ProvisionerError when it cannot boot, while the current one can.
+    The one before is that with the next lower number that can boot and is not revoked. Raises NotFoundError when
+    there is none, and ProvisionerError when it is revoked, or cannot boot while the current one can.
     """
     if "@" in name:
         image, _, number = name.partition("@")
@@ -68,6 +68,8 @@ def rollback(paths: Paths, name: str, to: str | None = None) -> Move:
     now = known.find(name)
     if now == chosen:
         raise ConflictError(f"{chosen.name} is what {name} means already", hint=f"prov image history {name}")
+    if known.is_revoked(chosen):
+        raise ProvisionerError(f"{chosen.name} is revoked", hint=f"prov image release {chosen.name}")
     if now is not None and now.boots and not chosen.boots:
         raise ProvisionerError(f"{chosen.name} cannot boot: {chosen.why_not}", hint=chosen.remedy)
     after = replace(known, current={**known.current, name: chosen.number})
@@ -133,15 +135,22 @@ def _refuse_named(paths: Paths, reference: str, meant: str) -> None:
 
 
 def switched(said: Assignment, before: Catalogue, after: Catalogue) -> tuple[Switched, ...]:
-    """The nodes whose images mean another generation in another catalogue, those with the same change together."""
+    """The nodes that boot something else by another catalogue, or nothing; those with the same change together.
+
+    That is the case where their images mean another generation, or where that was revoked or released.
+    """
     groups: dict[tuple[str | None, str | None, str], list[str]] = defaultdict(list)
     meanings = {each: (before.find(each), after.find(each)) for each in set(said.nodes.values()) if each}
     for node, reference in said.nodes.items():
         old, new = meanings[reference] if reference else (None, None)
-        if old != new:
-            trouble = _trouble(new, said.kernels.get(node))
+        if old != new or _revoked(before, old) != _revoked(after, new):
+            trouble = "it is revoked" if _revoked(after, new) else _trouble(new, said.kernels.get(node))
             groups[_name(old), _name(new), trouble].append(node)
     return tuple(Switched(tuple(nodes), *key) for key, nodes in groups.items())
+
+
+def _revoked(known: Catalogue, generation: Generation | None) -> bool:
+    return generation is not None and known.is_revoked(generation)
 
 
 def _name(generation: Generation | None) -> str | None:
@@ -167,7 +176,7 @@ def _chosen(paths: Paths, name: str, to: str) -> Generation:
 def _before(known: Catalogue, name: str) -> Generation:
     generations = known.generations.get(name, {})
     top = known.current.get(name, max(generations, default=0) + 1)
-    older = [each for number, each in generations.items() if number < top and each.boots]
+    older = [each for n, each in generations.items() if n < top and each.boots and not known.is_revoked(each)]
     if not older:
         raise NotFoundError(f"{name} has no earlier generation that can boot", hint="prov image list")
     return older[-1]

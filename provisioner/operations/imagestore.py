@@ -24,6 +24,7 @@ from provisioner.operations.imagebundle import export, load
 from provisioner.operations.imagehistory import marks_of
 from provisioner.operations.imagemove import demand_here
 from provisioner.operations.imageuse import ImageUse, demand_served, demand_unused, image_use
+from provisioner.trust.seal import sealed, unsealed
 
 __all__ = ["export", "load"]
 
@@ -117,7 +118,12 @@ def rename(paths: Paths, name: str, new: str) -> Changed:
         _demand_free(paths, new)
         folder = ImageFolder.of(paths, name)
         last = folder.next_number() - 1
+        keys = store.signing_keys(paths)
+        ours = [each for each in folder.generations().values() if not unsealed(each, keys)]
         folder.path.rename(folder.path.with_name(new))
+        # Their name is part of what is signed.
+        for each in ours:
+            ImageFolder.of(paths, new).add(sealed(each.model_copy(update={"image": new}), keys))
         # What stays of the former name remembers its numbers: events of old boots and workers know them.
         folder.prepare()
         folder.note("renamed", last, detail=f"to {new}")

@@ -1,4 +1,4 @@
-"""The keys of a site: what there is of them, and the rotation of the one that signs tokens."""
+"""The keys of a site: what there is of them, and the rotation of those that sign."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from hashlib import sha256
 
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
+from provisioner.image import store
+from provisioner.operations.imagetrust import sign_again
 from provisioner.trust import tokenepoch
+from provisioner.trust.signing import EPOCH_FILE, SigningKeys
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.tokenepoch import read_epoch
 
@@ -36,12 +39,29 @@ def list_keys(paths: Paths) -> list[KeysRow]:
     rows.append(_token(site, epoch.number, epoch.since or None, "signs tokens"))
     if epoch.number > 1:
         rows.append(_token(site, epoch.number - 1, None, "its tokens are still good"))
-    return rows
+    return [*rows, *_signing(paths, site)]
+
+
+def _signing(paths: Paths, site: SiteKey) -> list[KeysRow]:
+    epoch = read_epoch(paths.keys, EPOCH_FILE)
+    names = SigningKeys(site, lambda: epoch.number).identities()
+    uses = (("signs images and boot sheets", epoch.since or None), ("its signatures are still good", None))
+    return [
+        KeysRow(f"signing {epoch.number - back}", name, since, use)
+        for back, (name, (use, since)) in enumerate(zip(names, uses, strict=False))
+    ]
 
 
 def rotate(paths: Paths, *, revoke: bool = False) -> int:
     """Begin the next key of tokens, and return its number. With `revoke` no token of today is good any more."""
     return tokenepoch.rotate(paths.keys, now=time.time(), revoke=revoke).number
+
+
+def rotate_signing(paths: Paths) -> tuple[int, int]:
+    """Begin the next key of signatures: its number, and how many generations were signed again with it."""
+    before = store.signing_keys(paths)
+    number = tokenepoch.rotate(paths.keys, now=time.time(), file=EPOCH_FILE).number
+    return number, sign_again(paths, before)
 
 
 def _token(site: SiteKey, number: int, since: float | None, use: str) -> KeysRow:

@@ -31,6 +31,7 @@ class Claims:
     """What a token says. `generation` is `NAME@NUMBER`, `expires` Unix seconds.
 
     `sources` are the addresses that the boot uses: the one that asked for its script, and those of its interface.
+    `line` is the digest of the kernel line that the script gave (`boot.script.line_digest`), where it matters.
     """
 
     node: str
@@ -41,6 +42,7 @@ class Claims:
     stage: TokenStage
     expires: int
     sources: tuple[str, ...]
+    line: str = ""
 
 
 class TokenMint:
@@ -65,6 +67,8 @@ class TokenMint:
             claims.stage.value,
             str(claims.expires),
             ",".join(claims.sources),
+            # Running nodes have tokens without it, and one that says nothing of it stays short.
+            *([claims.line] if claims.line else []),
         )
         payload = _SEPARATOR.join(fields).encode()
         return _encode(payload) + "." + _encode(self._sign(payload, self._epoch()))
@@ -97,10 +101,10 @@ class TokenMint:
 def _parse(payload: bytes) -> Claims:
     # Signed by this site, so the shape is ours; an older version's may differ all the same.
     try:
-        node, mac, boot, generation, revision, stage, expires, sources = payload.decode().split(_SEPARATOR)
+        node, mac, boot, generation, revision, stage, expires, sources, *line = payload.decode().split(_SEPARATOR)
         stages = TokenStage(stage), int(expires)
-        return Claims(node, mac, boot, generation, revision, *stages, tuple(sources.split(",")))
-    except ValueError:
+        return Claims(node, mac, boot, generation, revision, *stages, tuple(sources.split(",")), *line)
+    except (ValueError, TypeError):
         raise TokenError("the token has a form that this version does not know") from None
 
 

@@ -22,33 +22,38 @@ report() {
 }
 
 fetch_small() {
-    # fetch_small WHAT FILE: a short document, retried; an answer of the head node that says no is final.
+    # fetch_small WHAT[?QUERY] FILE: a short document, retried; an answer of the head node that says no is final.
+    what=${1%%\?*}
     attempts=0
     deadline=$(($(date +%s) + PATIENCE))
     while :; do
         status=$(ask --max-time 120 --output "$2" --write-out '%{http_code}' "$BASE/$1" 2> "$WORK/error") || status=000
         case $status in
             200) return 0 ;;
-            4??) fail "the head node refuses $1: $(head -c 300 "$2")" ;;
+            4??) fail "the head node refuses $what: $(head -c 300 "$2")" ;;
             000) reason=$(head -c 300 "$WORK/error") ;;
             *) reason=$(head -c 300 "$2") ;;
         esac
         attempts=$((attempts + 1))
-        [ "$(date +%s)" -lt $deadline ] || fail "$1 did not arrive in $PATIENCE s: $reason"
-        say "$1: attempt $attempts: $reason"
+        [ "$(date +%s)" -lt $deadline ] || fail "$what did not arrive in $PATIENCE s: $reason"
+        say "$what: attempt $attempts: $reason"
         back_off $attempts
     done
 }
 
 start_tls() {
     # From here on all but the root image goes by TLS: that one is public to the site, and is checked by its digest.
-    # Whoever answers now is trusted: it is who sent this kernel line.
+    # The certificate came with stage 1; where it did not, whoever answers now is trusted.
     PLAIN=$BASE
     port=$(argument https)
     [ -n "$port" ] || return 0
-    BASE=$URL
-    fetch_small ca.pem "$WORK/ca"
-    AUTHORITY=$WORK/ca
+    AUTHORITY=$SITE/ca.pem
+    if [ ! -s "$AUTHORITY" ]; then
+        BASE=$URL
+        AUTHORITY=
+        fetch_small ca.pem "$WORK/ca"
+        AUTHORITY=$WORK/ca
+    fi
     URL=https://${URL#http://}
     URL=${URL%:*}:$port
     BASE="$URL/t/$(argument token)"

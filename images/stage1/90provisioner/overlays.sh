@@ -76,7 +76,7 @@ fetch_overlay() {
             fail "the system overlay is damaged: its SHA-256 is $found, the head node promised $(sheet overlay_sha256)"
         say "overlay: not the one of the boot sheet, trying again"
         back_off $tries
-        fetch_small sheet "$WORK/sheet"
+        fetch_sheet
     done
 }
 

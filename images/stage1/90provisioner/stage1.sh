@@ -15,7 +15,7 @@ AUTHORITY=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
-for part in console network head image overlays handover root-overlay root-stream; do
+for part in console network head trust image overlays handover root-overlay root-stream; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done
@@ -38,7 +38,7 @@ stage1_main() {
     start_network
     start_tls
     report stage1.started "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(grep '^MemTotal:' /proc/meminfo | tr -cd 0-9)" > /dev/null
-    fetch_small sheet "$WORK/sheet"
+    fetch_sheet
     make_root
     apply_overlays
     hand_over

@@ -39,6 +39,13 @@ CAUSES = (
         f"prov node set {NODE} root.kind=overlay",
     ),
     _cause(
+        "trust-broken",
+        "the boot sheet is|the kernel line is not|the machine loaded stage 1 of",
+        "somebody between the node and the head node altered what they say, or the node is told two things",
+        f"prov boot show {NODE}",
+        "prov keys show on every head node: all must show the same",
+    ),
+    _cause(
         "memory-short",
         "not enough memory",
         "the machine has too little memory for this root image",

@@ -41,8 +41,9 @@ def test_any_spelling_of_a_mac_is_the_same_machine(machine: Machine) -> None:
 def test_the_token_of_the_script_fetches_kernel_and_stage_1(machine: Machine, name: str, content: bytes) -> None:
     answer = machine.get(f"/t/{machine.start().script}/{name}")
 
-    assert (answer.status, answer.body) == (200, content)
-    assert answer.headers["content-length"] == str(len(content))
+    # Behind stage 1 come the keys of the site (test_trust.py).
+    assert (answer.status, answer.body[: len(content)]) == (200, content)
+    assert answer.headers["content-length"] == str(len(answer.body))
 
 
 def test_a_broken_download_of_the_root_image_goes_on_where_it_ended(machine: Machine, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from provisioner.boot.policy import decide
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Machine, Refused, Unknown
@@ -79,3 +81,13 @@ def test_the_interface_with_the_mac_that_asks_is_the_one_that_boots() -> None:
 
     assert isinstance(decision, Boot)
     assert decision.interface == second
+
+
+def test_a_revoked_generation_is_refused_with_the_command_that_releases_it() -> None:
+    known = replace(resolved.catalogue(1, 2), revoked={"debian-12": frozenset({2})})
+
+    decision = decide(resolved.snapshot(), known, Machine(resolved.MAC1))
+
+    assert isinstance(decision, Refused)
+    assert decision.reason == "the image debian-12@2 of n001 is revoked"
+    assert decision.hint.startswith("prov image release debian-12@2")

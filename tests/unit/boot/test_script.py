@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 import pytest
 
-from provisioner.boot.script import ScriptTokens, ScriptWriter, kernel_line
+from provisioner.boot.script import ScriptTokens, ScriptWriter, kernel_line, line_digest, written_line
 from provisioner.config.paths import shipped_data
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
@@ -115,3 +115,21 @@ def test_an_error_about_an_argument_never_carries_a_token() -> None:
         boot("||")
 
     assert "TOKEN" not in failed.value.message
+
+
+def test_the_digest_of_a_kernel_line_is_that_of_the_line_in_the_script() -> None:
+    node = resolved.node(kernel_args=("console=ttyS0", "quiet"))
+    decision = Boot(node, resolved.generation(), node.interfaces[0], "because")
+    script = writer().boot(decision, resolved.snapshot(node), TOKENS, mac=resolved.MAC1)
+    line = next(each for each in script.splitlines() if each.startswith("kernel")).partition("/kernel ")[2]
+
+    shown = line.removesuffix(" || goto failed")
+
+    assert "TOKEN-OF-STAGE1" in shown
+    assert line_digest(shown) == written_line(decision, resolved.snapshot(node), mac=resolved.MAC1)
+    assert len(line_digest(shown)) == 32
+
+
+def test_the_digest_passes_over_what_loaders_add_and_over_nothing_else() -> None:
+    assert line_digest("BOOT_IMAGE=(tftp)/k a  b\tinitrd=x prov.token=t\n") == line_digest("a b")
+    assert len({line_digest(each) for each in ("a b", "b a", "ab", "a", "a b c", "a b xinitrd=x")}) == 6

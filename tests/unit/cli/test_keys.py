@@ -50,7 +50,7 @@ def test_the_keys_are_shown_by_fingerprint_and_no_byte_of_them(paths: Paths) -> 
     rows = json.loads(typed(paths, "show", "--format", "json").output)
     written = (paths.keys / "site.key").read_text().strip()
 
-    assert [row["key"] for row in rows] == ["site", "token 1"]
+    assert [row["key"] for row in rows] == ["site", "token 1", "signing 1"]
     assert all(len(row["fingerprint"]) == 16 and row["fingerprint"] not in written for row in rows)
 
 
@@ -61,7 +61,7 @@ def test_another_site_has_other_fingerprints_and_the_same_key_has_the_same(paths
     first, again, others = (typed(each, "show").output for each in (paths, paths, other))
 
     assert first == again
-    assert not {line.split()[1 + line.startswith("token")] for line in first.splitlines()[1:]} & set(
+    assert not {line.split()[1 + line.startswith(("token", "signing"))] for line in first.splitlines()[1:]} & set(
         others.split()
     )
 
@@ -72,7 +72,7 @@ def test_tokens_of_before_a_rotation_are_good_until_the_next_one(paths: Paths) -
     mint(paths).verify(first, now=time.time())
 
     assert [row["key"] for row in json.loads(typed(paths, "show", "--format", "json").output)] == [
-        *("site", "token 2", "token 1")
+        *("site", "token 2", "token 1", "signing 1")
     ]
     typed(paths, "rotate")
     with pytest.raises(TokenError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,13 @@ MINT = TokenMint(SiteKey(b"k" * 32))
 
 def test_a_token_gives_back_what_it_was_issued_for() -> None:
     assert MINT.verify(MINT.issue(CLAIMS), now=1000) == CLAIMS
+
+
+def test_a_token_may_say_the_digest_of_its_kernel_line() -> None:
+    claims = replace(CLAIMS, line="ab" * 16)
+
+    assert MINT.verify(MINT.issue(claims), now=1000) == claims
+    assert len(MINT.issue(CLAIMS)) < len(MINT.issue(claims))
 
 
 def test_another_daemon_with_the_same_site_key_accepts_it() -> None:
