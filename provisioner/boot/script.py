@@ -1,10 +1,11 @@
-"""The scripts that iPXE runs: the boot of a node, or what to do about a machine that cannot boot."""
+"""The scripts that iPXE or GRUB runs: the boot of a node, or what to do about a machine that cannot boot."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from provisioner.errors import ProvisionerError
@@ -23,6 +24,18 @@ _DIGITS = 32
 _EVERYWHERE = IPv4Network("0.0.0.0/0")
 
 
+class Language(StrEnum):
+    """Who runs a script: its templates end in this word and `.j2`."""
+
+    IPXE = "ipxe"
+    GRUB = "grub"
+
+    @property
+    def before(self) -> str:
+        """What the loader puts before the kernel line by itself; TOKEN stands for the script's."""
+        return "BOOT_IMAGE=/t/TOKEN/kernel " if self is Language.GRUB else ""
+
+
 @dataclass(frozen=True, slots=True)
 class ScriptTokens:
     """The tokens that a script carries: one for its own fetches, one for stage 1."""
@@ -35,28 +48,25 @@ class ScriptTokens:
 class ScriptWriter:
     """Writes scripts from the templates of one revision. `template` gives the text of `templates/NAME.ipxe.j2`.
 
-    `url` is where the machine that runs the script reaches us.
+    `url` is where the machine that runs the script reaches us. With another `language` it is `NAME.LANGUAGE.j2`.
     """
 
     renderer: Renderer
     template: Callable[[str], str]
     url: str
+    language: Language = Language.IPXE
 
     def boot(self, decision: Boot, snapshot: Snapshot, tokens: ScriptTokens, *, mac: MacAddress) -> str:
         """The script that boots a node."""
+        # Stage 1 has the node's IPv4 address alone, whatever iPXE came by.
+        url = snapshot.head_url(decision.interface.network)
+        before = len(self.language.before.replace("TOKEN", tokens.script))
         context = {
             "node": decision.node,
             "generation": decision.generation,
             "revision": snapshot.revision[:16],
             "token": tokens.script,
-            # Stage 1 has the node's IPv4 address alone, whatever iPXE came by.
-            "kernel_line": kernel_line(
-                decision,
-                snapshot,
-                url=snapshot.head_url(decision.interface.network),
-                token=tokens.stage1,
-                mac=mac,
-            ),
+            "kernel_line": kernel_line(decision, snapshot, url=url, token=tokens.stage1, mac=mac, before=before),
         }
         return self._render(decision.node.script, context)
 
@@ -76,12 +86,17 @@ class ScriptWriter:
         return self._render("refused", context)
 
     def _render(self, name: str, context: dict[str, object]) -> str:
-        path = f"templates/{name}.ipxe.j2"
+        path = f"templates/{name}.{self.language}.j2"
         return self.renderer.text(path, self.template(name), {"url": self.url, **context})
 
 
-def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac: MacAddress) -> str:
-    """The whole kernel line of a boot. What stage 1 needs comes last, where no other argument overrides it."""
+def kernel_line(
+    decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac: MacAddress, before: int = 0
+) -> str:
+    """The whole kernel line of a boot. What stage 1 needs comes last, where no other argument overrides it.
+
+    `before` is how many bytes the loader puts before it. Raises ProvisionerError for a line that is too long.
+    """
     interface = decision.interface
     gateway = _gateway(decision, snapshot)
     words = [
@@ -102,8 +117,8 @@ def kernel_line(decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac
         f"prov.token={token}",
     ]
     line = " ".join(words)
-    if len(line) >= KERNEL_LINE_LIMIT:
-        size = f"{len(line)} bytes, the kernel reads {KERNEL_LINE_LIMIT - 1}"
+    if before + len(line) >= KERNEL_LINE_LIMIT:
+        size = f"{before + len(line)} bytes, the kernel reads {KERNEL_LINE_LIMIT - 1}"
         message = f"the kernel line of {decision.node.name} has {size}"
         raise ProvisionerError(message, hint=f"shorten its arguments: prov node show {decision.node.name}")
     return line

@@ -18,6 +18,7 @@ from provisioner.api.server import ControlServer
 from provisioner.boot.ledger import Ledger
 from provisioner.config.paths import Paths
 from provisioner.daemon import pauses, tasks
+from provisioner.daemon.bootfiles import BootFiles
 from provisioner.daemon.certificate import certificate_of
 from provisioner.daemon.current import Current
 from provisioner.daemon.discoverer import Discoverer, opened_inbox
@@ -51,7 +52,7 @@ from provisioner.nbd.desk import NbdSite
 from provisioner.nbd.server import NbdServer
 from provisioner.registry.amend import recover
 from provisioner.registry.store import read_current, read_snapshot
-from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
+from provisioner.tftp.table import LOADER_FOLDERS, read_loaders, shelf_of
 from provisioner.trust.signing import EPOCH_FILE, SigningKeys
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.token import TokenMint
@@ -162,7 +163,7 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
     wiring = replace(bare, nbd=_nbd(paths, bare, ledger, mint, current.snapshot.site.ports.nbd))
     places, ports = _places(current.snapshot), current.snapshot.site.ports
     hosts = [str(each) for place in places for each in place.addresses]
-    footings = [Footing(place, wiring, ports) for place in places]
+    footings: list[Footing] = []
     watchman = Watchman(footings)
     current.needed = ledger.revisions
     site = HttpSite(
@@ -178,31 +179,44 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         recorder=StoreRecorder(store),
         now=time.time,
         tally=wiring.tally,
+        attempts=wiring.attempts,
         link_of=Links({place.network: place.interface for place in places}, net.link_speed).speed,
         inbox=inbox,
         tls=certificate_of(paths, current.snapshot.site, hosts),
         signing=SigningKeys(key, WatchedEpoch(paths.keys, EPOCH_FILE)),
     )
+    wiring = replace(wiring, boot_files=BootFiles(site).find)
+    footings += [Footing(place, wiring, ports) for place in places]
     return [
         HttpServer(site, hosts=hosts, port=ports.http, tls_port=ports.https),
         *footings,
         watchman,
-        ControlServer(
-            paths.control_socket,
-            status=_status(current, watchman),
-            reload=current.reload,
-            push=lambda names: asdict(site.pokes.push(names)),
-            runtime=lambda: {"since": current.since, **site.looks.told(current.snapshot.revision)},
-        ),
+        _control(paths, current, site, watchman),
         *observers(paths, Gauges(current, ledger, store, current.workers), wiring.tally),
     ]
+
+
+def _control(paths: Paths, current: Current, site: HttpSite, watchman: Watchman) -> ControlServer:
+    return ControlServer(
+        paths.control_socket,
+        status=_status(current, watchman),
+        reload=current.reload,
+        push=lambda names: asdict(site.pokes.push(names)),
+        runtime=lambda: {"since": current.since, **site.looks.told(current.snapshot.revision)},
+    )
 
 
 def _wiring(paths: Paths, current: Current, record: EventSink) -> Wiring:
     loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
     serials = Serials(paths.state / "dns-serial", time.time)
     return Wiring(
-        lambda: current.snapshot, lambda: current.catalogue, loaders, record, tally=Tally(), serial=serials.of
+        lambda: current.snapshot,
+        lambda: current.catalogue,
+        loaders,
+        record,
+        tally=Tally(),
+        serial=serials.of,
+        shelf=shelf_of(loaders),
     )
 
 

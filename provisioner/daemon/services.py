@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import Protocol
+from typing import Any, Protocol
 
+from provisioner.boot.attempts import Attempts
+from provisioner.boot.loader import NOT_LOOKED_AT, Shelf
 from provisioner.dhcp.advertise import RouterAdvertiser
 from provisioner.dhcp.reply import BOOT_SERVICE_PORT
 from provisioner.dhcp.sentry import Sentry
@@ -20,7 +22,9 @@ from provisioner.model.snapshot import Snapshot
 from provisioner.model.tally import Tally
 from provisioner.model.written import Dhcp6Mode, DhcpMode, Ports
 from provisioner.tftp.server import TftpServer
-from provisioner.tftp.table import Table
+from provisioner.tftp.table import Held, Table
+
+BootFinder = Callable[[str, str, str], Coroutine[Any, Any, Held] | None]
 
 
 class Service(Protocol):
@@ -37,7 +41,8 @@ class Service(Protocol):
 class Wiring:
     """What every network service gets: the snapshot and images, the loaders, where events and counts go.
 
-    `serial` gives that of a revision's DNS zones, `nbd` the server of roots that stream, on an address.
+    `serial` gives that of a revision's DNS zones, `nbd` the server of roots that stream, on an address;
+    `boot_files` what GRUB fetches by TFTP from our URL there.
     """
 
     snapshot: Callable[[], Snapshot]
@@ -47,6 +52,9 @@ class Wiring:
     tally: Tally
     serial: Callable[[str], int]
     nbd: Callable[[Address], Service] | None = None
+    shelf: Shelf = NOT_LOOKED_AT
+    attempts: Attempts = field(default_factory=Attempts)
+    boot_files: BootFinder = lambda _name, _client, _url: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,8 @@ def dhcp_server(wiring: Wiring, place: Place, ports: Ports, *, boot_service: boo
         record=wiring.record,
         tally=wiring.tally,
         boot_service=boot_service,
+        shelf=wiring.shelf,
+        attempts=wiring.attempts,
     )
 
 
@@ -119,6 +129,8 @@ def _dhcp6(wiring: Wiring, interface: str, address: IPv6Address) -> Dhcp6Server:
         catalogue=wiring.catalogue,
         record=wiring.record,
         tally=wiring.tally,
+        shelf=wiring.shelf,
+        attempts=wiring.attempts,
     )
 
 
@@ -135,11 +147,16 @@ def _dns(wiring: Wiring, address: Address, ports: Ports) -> DnsServer:
 def _tftp(wiring: Wiring, place: Place, address: Address, dhcp: DhcpServer) -> TftpServer:
     ports = wiring.snapshot().site.ports
     host = f"[{address}]" if address.version == 6 else f"{address}"
-    script = f"#!ipxe\nchain --replace http://{host}:{ports.http}/boot/${{netX/mac:hexhyp}}\n".encode()
+    url = f"http://{host}:{ports.http}"
+    script = f"#!ipxe\nchain --replace {url}/boot/${{netX/mac:hexhyp}}\n".encode()
     return TftpServer(
         address=address,
         port=ports.tftp,
-        table=Table(wiring.loaders, {"autoexec.ipxe": lambda _client: script}),
+        table=Table(
+            wiring.loaders,
+            {"autoexec.ipxe": lambda _client: script},
+            lambda name, client: wiring.boot_files(name, client, url),
+        ),
         snapshot=wiring.snapshot,
         mac_of=dhcp.mac_of,
         record=wiring.record,

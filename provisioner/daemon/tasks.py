@@ -18,7 +18,7 @@ from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
 
-from provisioner.boot.script import ScriptTokens, ScriptWriter
+from provisioner.boot.script import Language, ScriptTokens, ScriptWriter
 from provisioner.config.paths import Paths
 from provisioner.daemon import pauses
 from provisioner.errors import ConfigError, Problem, ProvisionerError
@@ -128,22 +128,37 @@ def render_problems(paths: Paths, revision: str) -> tuple[Problem, ...] | None:
 
 
 def boot_script(
-    paths: Paths, revision: str, decision: Boot, tokens: ScriptTokens, mac: str, *, url: str | None
+    paths: Paths,
+    revision: str,
+    decision: Boot,
+    tokens: ScriptTokens,
+    mac: str,
+    *,
+    url: str | None,
+    language: Language = Language.IPXE,
 ) -> str:
     """The script that boots a node; `url` is where it reaches us, if not at the head node's IPv4 address."""
     what = f"the script of {decision.node.name}"
     with _replaceable(what):
         snapshot = _snapshot(paths, revision)
-        writer = _writer(paths, revision, url or snapshot.head_url(decision.interface.network))
+        writer = _writer(paths, revision, url or snapshot.head_url(decision.interface.network), language)
         with timed(what):
             return writer.boot(decision, snapshot, tokens, mac=MacAddress(mac))
 
 
-def other_script(paths: Paths, revision: str, decision: Unknown | Refused, mac: str, url: str) -> str:
+def other_script(
+    paths: Paths,
+    revision: str,
+    decision: Unknown | Refused,
+    mac: str,
+    url: str,
+    *,
+    language: Language = Language.IPXE,
+) -> str:
     """The script for a machine that cannot boot."""
     what = f"the script for {mac}"
     with _replaceable(what), timed(what):
-        writer = _writer(paths, revision, url)
+        writer = _writer(paths, revision, url, language)
         if isinstance(decision, Unknown):
             return writer.unknown(decision)
         return writer.refused(decision, MacAddress(mac))
@@ -165,9 +180,11 @@ def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind, generatio
             return replace(pack(tree), has_secrets=has_secrets)
 
 
-def _writer(paths: Paths, revision: str, url: str) -> ScriptWriter:
+def _writer(paths: Paths, revision: str, url: str, language: Language) -> ScriptWriter:
     opened = _revision(paths, revision)
-    return ScriptWriter(_renderer(), lambda name: opened.read(f"templates/{name}.ipxe.j2").decode(), url)
+    return ScriptWriter(
+        _renderer(), lambda name: opened.read(f"templates/{name}.{language}.j2").decode(), url, language
+    )
 
 
 # A revision never changes, so what was read of it holds for as long as it is asked for.

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
 from typing import ParamSpec, TypeVar
 
-from provisioner.boot.script import ScriptTokens
+from provisioner.boot.script import Language, ScriptTokens
 from provisioner.config.paths import Paths
 from provisioner.daemon import tasks
 from provisioner.daemon.kept import KeptOverlays, OverlayKey
@@ -139,16 +139,33 @@ class PoolRendering:
         self._pending: dict[OverlayKey, asyncio.Task[RenderedOverlay]] = {}
 
     async def boot_script(
-        self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress, url: str | None
+        self,
+        decision: Boot,
+        revision: str,
+        tokens: ScriptTokens,
+        mac: MacAddress,
+        url: str | None,
+        *,
+        language: Language = Language.IPXE,
     ) -> str:
         """The script that boots a node at a revision."""
         return await self._workers.run(
-            tasks.boot_script, self._paths, revision, decision, tokens, str(mac), url=url
+            tasks.boot_script, self._paths, revision, decision, tokens, str(mac), url=url, language=language
         )
 
-    async def other_script(self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str) -> str:
+    async def other_script(
+        self,
+        decision: Unknown | Refused,
+        revision: str,
+        mac: MacAddress,
+        url: str,
+        *,
+        language: Language = Language.IPXE,
+    ) -> str:
         """The script for a machine that cannot boot."""
-        return await self._workers.run(tasks.other_script, self._paths, revision, decision, str(mac), url)
+        return await self._workers.run(
+            tasks.other_script, self._paths, revision, decision, str(mac), url, language=language
+        )
 
     async def overlay(self, revision: str, node: str, kind: OverlayKind, generation: str) -> RenderedOverlay:
         """The overlay archive of a node over a generation; a thousand requests at once render it once."""

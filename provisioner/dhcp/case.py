@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from provisioner.boot.loader import NOT_LOOKED_AT, Choice, Shelf, choose
 from provisioner.dhcp.client import Client
 from provisioner.dhcp.lease import Leases
 from provisioner.dhcp.message import NO_ADDRESS, Message
+from provisioner.model.address import MacAddress
 from provisioner.model.boot import Decision
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
@@ -19,7 +22,8 @@ from provisioner.model.written import Network
 class Context:
     """The state of the world: `server` is our own address where the message came in, `now` Unix seconds.
 
-    `boot_service` says that it came to port 4011, where firmware asks for a boot file and nothing else.
+    `boot_service` says that it came to port 4011, where firmware asks for a boot file and nothing else. `shelf`
+    are the loaders that there are, `step_of` how many of them a machine has tried in vain.
     """
 
     snapshot: Snapshot
@@ -29,6 +33,8 @@ class Context:
     leases: Leases
     now: float
     boot_service: bool = False
+    shelf: Shelf = NOT_LOOKED_AT
+    step_of: Callable[[MacAddress], int] = lambda _: 0
 
     def network_for(self, message: Message) -> tuple[str, Network] | None:
         """The network that the client is on.
@@ -53,3 +59,10 @@ class Case:
     network: Network
     decision: Decision
     node: ResolvedNode | None
+
+    @property
+    def loader(self) -> Choice:
+        """What the firmware of this machine loads."""
+        machine, context = self.client.machine, self.context
+        said, step = context.snapshot.site.loaders, context.step_of(machine.mac)
+        return choose(machine, self.node, context.shelf, said=said, step=step)

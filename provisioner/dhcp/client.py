@@ -59,6 +59,7 @@ def client_of(message: Message, hardware: MacAddress | None = None) -> Client:
         firmware=Firmware.UNKNOWN if program is Program.SYSTEM else _firmware(message),
         runs_ipxe=program is Program.IPXE,
         uuid=_uuid(message),
+        vendor=message.options.get(Option.VENDOR_CLASS, b"").decode("ascii", errors="replace"),
     )
     return Client(machine, program)
 

@@ -29,7 +29,8 @@ _AT_LEAST = 1024
 class Finished:
     """An encoded reply, where it goes, and the events that are told of it at whatever time; `name` counts it.
 
-    `drop` is the machine whose lease of the pool ends, because it has an address of its own.
+    `drop` is the machine whose lease of the pool ends, because it has an address of its own. `loads` is the
+    machine whose firmware it sends to a loader, after so many others in vain (`step`).
     """
 
     reply: bytes
@@ -37,6 +38,8 @@ class Finished:
     name: str
     events: tuple[Event, ...]
     drop: MacAddress | None = None
+    loads: MacAddress | None = None
+    step: int = 0
 
 
 class Remembered:

@@ -12,6 +12,7 @@ from provisioner.dhcp.case import Case
 from provisioner.dhcp.client import Program
 from provisioner.dhcp.message import BROADCAST_FLAG, ETHERNET, NO_ADDRESS, Kind, Message, Op, Option
 from provisioner.dhcp.search import domain_search
+from provisioner.model.boot import Firmware
 
 SERVER_PORT = 67
 CLIENT_PORT = 68
@@ -50,14 +51,21 @@ def next_step(case: Case) -> NextStep:
     match case.client.program:
         case Program.IPXE:
             return NextStep("boot script", f"{base}/boot/{machine.mac.hyphenated}", {Option.IPXE: _NO_PROXY})
-        case Program.HTTP if machine.firmware.loader:
-            url = f"{base}/loader/{machine.firmware.loader}"
-            return NextStep(f"{machine.firmware.loader} by HTTP", url, {Option.VENDOR_CLASS: b"HTTPClient"})
-        case Program.PXE if machine.firmware.loader:
-            return NextStep(f"{machine.firmware.loader} by TFTP", machine.firmware.loader)
         case Program.HTTP | Program.PXE:
-            code = case.message.options.get(Option.ARCHITECTURE, b"").hex()
-            return NextStep(f"address only: there is no loader for the architecture 0x{code} (option 93)")
+            return _loader_step(case, base)
+
+
+def _loader_step(case: Case, base: str) -> NextStep:
+    choice = case.loader
+    if choice.file is None:
+        code = case.message.options.get(Option.ARCHITECTURE, b"").hex()
+        which = f" 0x{code} (option 93)" if case.client.machine.firmware is Firmware.UNKNOWN else ""
+        return NextStep(f"address only: {choice.reason}{which}")
+    why = f", {choice.reason}" if choice.reason else ""
+    if case.client.program is Program.HTTP:
+        url = f"{base}/loader/{choice.file}"
+        return NextStep(f"{choice.file} by HTTP{why}", url, {Option.VENDOR_CLASS: b"HTTPClient"})
+    return NextStep(f"{choice.file} by TFTP{why}", choice.file)
 
 
 def lease_reply(case: Case, kind: Kind, *, address: IPv4Address, seconds: int, step: NextStep) -> Message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from ipaddress import IPv4Address
 
+from provisioner.boot.attempts import TRIES
 from provisioner.dhcp.answer import Answer
 from provisioner.dhcp.client import Client, Program
 from provisioner.dhcp.message import NO_ADDRESS, Kind, Message, Option
@@ -91,6 +92,15 @@ def told_again(event: Event, now: float) -> Event:
 def malformed(source: str, reason: str, now: float) -> Event:
     """The event of a datagram from `source` that is not DHCP."""
     return Event(now, Stage.DHCP, "dhcp.malformed", reason, Level.WARNING, data={"source": source})
+
+
+def stuck(mac: str, node: str | None, now: float) -> Event:
+    """The event of firmware that asks again and again for a loader, because none of them came to its script."""
+    text = (
+        f"a loader was given {TRIES} times, and the machine never asked for its script: the loader does not run"
+        " there, or Secure Boot refuses it"
+    )
+    return Event(now, Stage.LOADER, "loader.stuck", text, Level.WARNING, mac, node)
 
 
 def unsent(reason: str, now: float) -> Event:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
+from provisioner.boot.attempts import Attempts
+from provisioner.boot.loader import NOT_LOOKED_AT, Shelf
 from provisioner.dhcp.codec import MAX_SIZE
 from provisioner.dhcp.desk import Desk
 from provisioner.dhcp.outlet import Outlet
@@ -27,7 +29,8 @@ _RECEIVE_BUFFER = 4 << 20
 class DhcpServer:
     """Serves one interface, whose own IPv4 address is `address`.
 
-    With `boot_service` it is what a proxy has besides, at port 4011.
+    With `boot_service` it is what a proxy has besides, at port 4011. `shelf` are the loaders that there are, and
+    `attempts` those that were given in vain.
 
     Replies go to the relay, to the address that the client uses, to its hardware address while it has none, or to
     everybody (RFC 2131 section 4.1).
@@ -45,6 +48,8 @@ class DhcpServer:
         record: EventSink,
         tally: Tally | None = None,
         boot_service: bool = False,
+        shelf: Shelf = NOT_LOOKED_AT,
+        attempts: Attempts | None = None,
     ) -> None:
         self._interface = interface
         self._source = (address, port)
@@ -52,7 +57,7 @@ class DhcpServer:
         self._catalogue = catalogue
         self._record = record
         self._tally = tally if tally is not None else Tally()
-        self._desk = Desk(address, http_port, boot_service=boot_service)
+        self._desk = Desk(address, http_port, boot_service=boot_service, shelf=shelf, attempts=attempts)
         self._socket: socket.socket | None = None
         self._outlet: Outlet | None = None
 

@@ -1,27 +1,45 @@
-"""Routes that a machine uses before it has a token: its script, the loaders, autoexec.ipxe."""
+"""Routes that a machine uses before it has a token: its script, the loaders, autoexec.ipxe, grub.cfg."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
 from aiohttp import web
 
 from provisioner.boot.access import script_access, source
 from provisioner.boot.policy import decide
-from provisioner.boot.script import ScriptTokens, written_line
+from provisioner.boot.script import Language, ScriptTokens, written_line
 from provisioner.errors import ProvisionerError
 from provisioner.http.arrivals import Arrivals
 from provisioner.http.blob import Pieces
 from provisioner.http.site import HttpSite
 from provisioner.http.vouching import Vouching
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, BootRecord, Machine, Refused, TokenStage, Unknown
+from provisioner.model.boot import Boot, BootRecord, Decision, Machine, Refused, TokenStage, Unknown
 from provisioner.model.event import Event, Level, Stage
 from provisioner.model.hostnames import addresses
 from provisioner.trust.token import Claims
 
+GRUB_FIRST = """\
+configfile /grub/$net_default_mac.cfg
+echo "Provisioner: there is no script for $net_default_mac"
+sleep 10
+reboot
+"""
+"""The grub.cfg of all machines: GRUB knows its MAC and asks for its own. It may be read by everybody."""
+
 _IPXE = "text/plain"
 _SCRIPT_STAGES = (TokenStage.SCRIPT, TokenStage.STAGE1)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for a script: from which address, by which URL of ours, and in which language it wants it."""
+
+    remote: str | None
+    url: str
+    language: Language = Language.IPXE
 
 
 class Scripts:
@@ -40,33 +58,45 @@ class Scripts:
             web.get("/autoexec.ipxe", self.autoexec),
             web.get("/loader/autoexec.ipxe", self.autoexec),
             web.get("/loader/{name}", self.loader),
+            # GRUB looks below the folder that it came from, or at the top.
+            *(web.get(f"{folder}/grub/grub.cfg", self.grub_first) for folder in ("", "/loader")),
+            web.get("/grub/{mac}.cfg", self.grub, allow_head=False),
         ]
 
     async def script(self, request: web.Request) -> web.Response:
         """The script of one machine; opens its boot."""
-        try:
-            mac = MacAddress(request.match_info["mac"])
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=f"{error}\n") from None
-        snapshot = self._site.snapshot()
-        decision = decide(snapshot, self._site.catalogue(), Machine(mac, runs_ipxe=True))
-        if isinstance(decision, Boot):
-            decision = (
-                self._stranger(decision, mac, request) or self._unvouched(decision, mac, request) or decision
-            )
-        if isinstance(decision, Boot):
-            text = await self._boot(decision, mac, request)
-        elif isinstance(decision, Unknown) and (asking := self._arrivals.ask(request, mac, _own_url(request))):
-            text = asking
-        else:
-            text = await self._other(decision, mac, request)
-        return web.Response(text=text, content_type=_IPXE)
+        mac, asker = _mac_in(request), Asker(request.remote, _own_url(request))
+        decision = self._decide(mac, asker)
+        if isinstance(decision, Unknown) and (asking := self._arrivals.ask(request, mac, asker.url)):
+            return web.Response(text=asking, content_type=_IPXE)
+        return web.Response(text=await self._written(decision, mac, asker), content_type=_IPXE)
 
-    def _stranger(self, decision: Boot, mac: MacAddress, request: web.Request) -> Refused | None:
-        address = source(request.remote)
+    async def grub(self, request: web.Request) -> web.Response:
+        """The same for a machine that runs GRUB."""
+        asker = Asker(request.remote, _own_url(request), Language.GRUB)
+        return web.Response(text=await self.text(_mac_in(request), asker), content_type=_IPXE)
+
+    async def text(self, mac: MacAddress, asker: Asker) -> str:
+        """The script of one machine, whatever protocol it asks by; opens its boot."""
+        return await self._written(self._decide(mac, asker), mac, asker)
+
+    def _decide(self, mac: MacAddress, asker: Asker) -> Decision:
+        decision = decide(self._site.snapshot(), self._site.catalogue(), Machine(mac, runs_ipxe=True))
+        if isinstance(decision, Boot):
+            return self._stranger(decision, mac, asker) or self._unvouched(decision, mac, asker) or decision
+        return decision
+
+    async def _written(self, decision: Decision, mac: MacAddress, asker: Asker) -> str:
+        self._site.attempts.arrived(mac)
+        if isinstance(decision, Boot):
+            return await self._boot(decision, mac, asker)
+        return await self._other(decision, mac, asker)
+
+    def _stranger(self, decision: Boot, mac: MacAddress, asker: Asker) -> Refused | None:
+        address = source(asker.remote)
         holder = self._site.mac_of(address) if isinstance(address, IPv4Address) else None
         snapshot = self._site.snapshot()
-        denied = script_access(decision, mac, request.remote, snapshot=snapshot, holder=holder)
+        denied = script_access(decision, mac, asker.remote, snapshot=snapshot, holder=holder)
         if denied is None:
             return None
         event = Event(
@@ -77,12 +107,12 @@ class Scripts:
             level=denied.level,
             mac=mac,
             node=decision.node.name,
-            address=request.remote,
+            address=asker.remote,
         )
         self._site.record(event)
         return Refused(decision.node, denied.reason, "restart the machine, so that it asks for its address again")
 
-    def _unvouched(self, decision: Boot, mac: MacAddress, request: web.Request) -> Refused | None:
+    def _unvouched(self, decision: Boot, mac: MacAddress, asker: Asker) -> Refused | None:
         reason, name = self._vouching.fault(decision.generation), decision.generation.name
         if not reason:
             return None
@@ -94,37 +124,39 @@ class Scripts:
             level=Level.ALARM,
             mac=mac,
             node=decision.node.name,
-            address=request.remote,
+            address=asker.remote,
         )
         self._site.record(event)
         hint = f"prov image verify {name}; where that finds no more than this: prov image sign {name}"
         return Refused(decision.node, reason, hint)
 
-    async def _boot(self, decision: Boot, mac: MacAddress, request: web.Request) -> str:
+    async def _boot(self, decision: Boot, mac: MacAddress, asker: Asker) -> str:
         site, revision = self._site, self._site.snapshot().revision
         name = decision.node.name
         record = site.ledger.open(
             node=name, mac=mac, generation=decision.generation.name, revision=revision, now=site.now()
         )
-        sources = _sources(decision, request)
+        sources = _sources(decision, asker)
         try:
             line = written_line(decision, site.snapshot(), mac=mac)
             tokens = ScriptTokens(*(self._token(record, stage, sources, line) for stage in _SCRIPT_STAGES))
-            text = await site.rendering.boot_script(decision, revision, tokens, mac, _url6(request))
+            text = await site.rendering.boot_script(
+                decision, revision, tokens, mac, _url6(asker), language=asker.language
+            )
         except ProvisionerError as error:
             site.ledger.settle(record, "failed", now=site.now(), reason=error.message)
             refused = Refused(decision.node, error.message, error.hint or "prov check")
-            return await self._other(refused, mac, request)
-        self._record(request, mac, "script.boot", decision.reason, boot=record.id, node=name, size=len(text))
+            return await self._other(refused, mac, asker)
+        self._record(asker, mac, "script.boot", decision.reason, boot=record.id, node=name, size=len(text))
         await site.recorder.flush()
         return text
 
-    async def _other(self, decision: Unknown | Refused, mac: MacAddress, request: web.Request) -> str:
+    async def _other(self, decision: Unknown | Refused, mac: MacAddress, asker: Asker) -> str:
         kind = "unknown" if isinstance(decision, Unknown) else "refused"
         node = decision.node.name if isinstance(decision, Refused) else None
-        self._record(request, mac, f"script.{kind}", decision.reason, node=node, level=Level.WARNING)
+        self._record(asker, mac, f"script.{kind}", decision.reason, node=node, level=Level.WARNING)
         return await self._site.rendering.other_script(
-            decision, self._site.snapshot().revision, mac, _own_url(request)
+            decision, self._site.snapshot().revision, mac, asker.url, language=asker.language
         )
 
     def _token(self, record: BootRecord, stage: TokenStage, sources: tuple[str, ...], line: str) -> str:
@@ -139,6 +171,10 @@ class Scripts:
         """What iPXE looks for beside the loader it came from: sends it to its script, so no chain can loop."""
         text = f"#!ipxe\nchain --replace {_own_url(request)}/boot/${{netX/mac:hexhyp}}\n"
         return web.Response(text=text, content_type=_IPXE)
+
+    async def grub_first(self, _request: web.Request) -> web.Response:
+        """What GRUB reads before it knows which machine it is in."""
+        return web.Response(text=GRUB_FIRST, content_type=_IPXE)
 
     async def loader(self, request: web.Request) -> web.StreamResponse:
         """A loader, for firmware that boots by HTTP."""
@@ -175,7 +211,7 @@ class Scripts:
 
     def _record(
         self,
-        request: web.Request,
+        asker: Asker,
         mac: MacAddress,
         name: str,
         message: str,
@@ -194,22 +230,28 @@ class Scripts:
             mac=mac,
             node=node,
             boot=boot,
-            address=request.remote,
+            address=asker.remote,
             bytes=size,
         )
         self._site.record(event)
 
 
-def _sources(decision: Boot, request: web.Request) -> tuple[str, ...]:
+def _mac_in(request: web.Request) -> MacAddress:
+    try:
+        return MacAddress(request.match_info["mac"])
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=f"{error}\n") from None
+
+
+def _sources(decision: Boot, asker: Asker) -> tuple[str, ...]:
     """Where the boot will speak from: firmware may have another address than stage 1 gives the interface."""
     written = (str(each.ip) for each in (decision.interface.ip, decision.interface.ip6) if each)
-    return tuple(dict.fromkeys((str(source(request.remote)), *written)))
+    return tuple(dict.fromkeys((str(source(asker.remote)), *written)))
 
 
-def _url6(request: web.Request) -> str | None:
-    """Our own URL, where iPXE came by IPv6: it may have no other address."""
-    url = _own_url(request)
-    return url if "[" in url else None
+def _url6(asker: Asker) -> str | None:
+    """Our own URL, where the machine came by IPv6: it may have no other address."""
+    return asker.url if "[" in asker.url else None
 
 
 def _own_url(request: web.Request) -> str:

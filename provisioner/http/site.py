@@ -8,8 +8,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
+from provisioner.boot.attempts import Attempts
 from provisioner.boot.ledger import Ledger
-from provisioner.boot.script import ScriptTokens
+from provisioner.boot.script import Language, ScriptTokens
 from provisioner.events.inbox import Inbox
 from provisioner.http.looks import Looks
 from provisioner.http.pokes import Pokes
@@ -29,11 +30,20 @@ class Rendering(Protocol):
     """Renders outside the event loop; every method raises ProvisionerError where a template fails."""
 
     async def boot_script(
-        self, decision: Boot, revision: str, tokens: ScriptTokens, mac: MacAddress, url: str | None
+        self,
+        decision: Boot,
+        revision: str,
+        tokens: ScriptTokens,
+        mac: MacAddress,
+        url: str | None,
+        *,
+        language: Language,
     ) -> str:
         """The script that boots a node at a revision; `url` is ours, if not the head node's IPv4 address."""
 
-    async def other_script(self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str) -> str:
+    async def other_script(
+        self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str, *, language: Language
+    ) -> str:
         """The script for a machine that cannot boot."""
 
     async def overlay(self, revision: str, node: str, kind: OverlayKind, generation: str) -> RenderedOverlay:
@@ -75,5 +85,6 @@ class HttpSite:
     tally: Tally = field(default_factory=Tally)
     link_of: Callable[[str], int | None] = lambda _: None
     tls: Certificate | None = None
+    attempts: Attempts = field(default_factory=Attempts)
     inbox: Inbox = field(default_factory=Inbox)
     signing: SigningKeys | None = None

@@ -9,7 +9,7 @@ from typing import NoReturn
 from aiohttp import hdrs, web
 
 from provisioner.boot.access import Denied, Resource, access, requester_of
-from provisioner.errors import IntegrityError
+from provisioner.errors import IntegrityError, ProvisionerError
 from provisioner.http.blob import Blob, Pieces
 from provisioner.http.conditions import part_of
 from provisioner.http.guard import guard_of
@@ -30,6 +30,10 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 _STAGE_OF = {Resource.KERNEL: Stage.KERNEL, Resource.STAGE1: Stage.STAGE1, Resource.ROOT: Stage.IMAGE}
 
 
+class DeniedError(ProvisionerError):
+    """A request that may not have what it asks for."""
+
+
 class Gate:
     """Opens a token: verifies it, asks the access rule, and records every refusal."""
 
@@ -39,33 +43,45 @@ class Gate:
     def open(self, request: web.Request, resource: Resource) -> tuple[Claims, BootRecord]:
         """Claims and boot of a request that may have the resource; HTTPForbidden with the reason otherwise."""
         try:
-            claims = self._site.mint.verify(request.match_info["token"], now=self._site.now())
-        except TokenError as error:
-            self.deny(request, resource.value, Denied(error.message), None)
-        record = self._site.ledger.find(claims)
-        requester = requester_of(claims, request.remote, self._site.snapshot())
-        denied = access(claims, record, resource, requester=requester, now=self._site.now())
-        if denied or record is None:
-            self.deny(request, resource.value, denied or Denied("no boot"), claims)
+            found = self.admit(request.match_info["token"], request.remote, resource, way=request.method)
+        except DeniedError as error:
+            raise web.HTTPForbidden(text=f"{error.message}\n") from None
         if guard := guard_of(request):
             guard.trust()
+        return found
+
+    def admit(self, token: str, remote: str | None, resource: Resource, *, way: str) -> tuple[Claims, BootRecord]:
+        """The same for any protocol, which `way` names for people; DeniedError with the reason otherwise."""
+        try:
+            claims = self._site.mint.verify(token, now=self._site.now())
+        except TokenError as error:
+            raise self._denied(f"{way} {resource}", Denied(error.message), None, remote) from None
+        record = self._site.ledger.find(claims)
+        requester = requester_of(claims, remote, self._site.snapshot())
+        denied = access(claims, record, resource, requester=requester, now=self._site.now())
+        if denied or record is None:
+            raise self._denied(f"{way} {resource}", denied or Denied("no boot"), claims, remote)
         return claims, self._site.ledger.advance(record, claims.stage, now=self._site.now())
 
     def deny(self, request: web.Request, resource: str, denied: Denied, claims: Claims | None) -> NoReturn:
         """Record a refusal and answer it."""
+        error = self._denied(f"{request.method} {resource}", denied, claims, request.remote)
+        raise web.HTTPForbidden(text=f"{error.message}\n")
+
+    def _denied(self, what: str, denied: Denied, claims: Claims | None, remote: str | None) -> DeniedError:
         event = Event(
             time=self._site.now(),
             stage=Stage.SITE,
             name="access.denied",
-            message=f"{request.method} {resource}: {denied.reason}",
+            message=f"{what}: {denied.reason}",
             level=denied.level,
             mac=claims.mac if claims else None,
             node=claims.node if claims else None,
             boot=claims.boot if claims else None,
-            address=request.remote,
+            address=remote,
         )
         self._site.record(event)
-        raise web.HTTPForbidden(text=f"refused: {denied.reason}\n")
+        return DeniedError(f"refused: {denied.reason}")
 
 
 class Fetches:

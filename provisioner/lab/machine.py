@@ -18,13 +18,66 @@ VARIABLES_FILE = "vars.fd"
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+# The same with System Management Mode, behind which the keys are kept, and with Microsoft's keys enrolled.
+OVMF_SECURE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.ms.fd")
+OVMF_SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
 
 
 class MachineFirmware(StrEnum):
-    """What the machine starts with: SeaBIOS and QEMU's iPXE ROM, or OVMF with its own network boot."""
+    """What the machine starts with: SeaBIOS and QEMU's iPXE ROM, or OVMF with its own network boot.
+
+    uefi-http: without PXE, so that it boots by HTTP. secure: with Secure Boot and Microsoft's keys. secure-http:
+    both.
+    """
 
     BIOS = "bios"
     UEFI = "uefi"
+    UEFI_HTTP = "uefi-http"
+    SECURE = "secure"
+    SECURE_HTTP = "secure-http"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it starts only what is signed."""
+        return self in (MachineFirmware.SECURE, MachineFirmware.SECURE_HTTP)
+
+    @property
+    def code(self) -> Path:
+        """The program of a UEFI firmware."""
+        return OVMF_SECURE_CODE if self.is_secure else OVMF_CODE
+
+    @property
+    def variables(self) -> Path:
+        """What its variables are when a machine is new."""
+        return OVMF_SECURE_VARIABLES if self.is_secure else OVMF_VARIABLES
+
+    @property
+    def machine(self) -> str:
+        """The chipset as QEMU wants it."""
+        if self is MachineFirmware.BIOS:
+            # Without graphics SeaBIOS and iPXE talk on the serial line.
+            return "q35,graphics=off"
+        return "q35,smm=on" if self.is_secure else "q35"
+
+    def options(self) -> list[str]:
+        """What QEMU is told of it."""
+        if self is MachineFirmware.BIOS:
+            return []
+        words = [
+            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={self.code}"),
+            *("-drive", f"if=pflash,format=raw,unit=1,file={VARIABLES_FILE}"),
+        ]
+        if self.is_secure:
+            # Only SMM may write the variables, and it does not survive suspend to RAM.
+            words += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+            words += ["-global", "ICH9-LPC.disable_s3=1"]
+        if self in (MachineFirmware.UEFI_HTTP, MachineFirmware.SECURE_HTTP):
+            words += [word for version in ("4", "6") for word in _without_pxe(version)]
+        return words
+
+
+def _without_pxe(version: str) -> list[str]:
+    return ["-fw_cfg", f"name=opt/org.tianocore/IPv{version}PXESupport,string=n"]
 
 
 class Accelerator(StrEnum):
@@ -104,8 +157,7 @@ class VirtualMachine:
         return [
             "qemu-system-x86_64",
             *("-name", self.name),
-            # Without graphics SeaBIOS and iPXE talk on the serial line.
-            *("-machine", "q35,graphics=off" if self.firmware is MachineFirmware.BIOS else "q35"),
+            *("-machine", self.firmware.machine),
             *accelerator.options(),
             *("-smp", "1", "-m", str(self.memory)),
             *("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none"),
@@ -116,7 +168,7 @@ class VirtualMachine:
             *("-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"),
             *("-uuid", self.uuid),
             *("-smbios", f"type=1,manufacturer=Provisioner,product=Lab,serial=LAB-{self.name}"),
-            *self._firmware(),
+            *self.firmware.options(),
             *(word for number, drive in enumerate(self.drives) for word in _drive(drive, number)),
             *self._direct(),
         ]
@@ -124,19 +176,11 @@ class VirtualMachine:
     def _network(self) -> list[str]:
         card = f"virtio-net-pci,netdev=net0,mac={self.mac},bootindex=1"
         # With the ROM, "UEFI network boot" would be the ROM's iPXE and not the firmware's own.
-        rom = ",romfile=" if self.firmware is MachineFirmware.UEFI else ""
+        rom = "" if self.firmware is MachineFirmware.BIOS else ",romfile="
         return [
             *("-netdev", f"tap,id=net0,ifname={self.tap},script=no,downscript=no"),
             *("-device", card + rom),
             *(word for number, cable in enumerate(self.cables, 1) for word in cable.options(number)),
-        ]
-
-    def _firmware(self) -> list[str]:
-        if self.firmware is MachineFirmware.BIOS:
-            return []
-        return [
-            *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}"),
-            *("-drive", f"if=pflash,format=raw,unit=1,file={VARIABLES_FILE}"),
         ]
 
     def _direct(self) -> list[str]:

@@ -12,7 +12,6 @@ from typing import Self
 from provisioner.errors import UnavailableError
 from provisioner.lab.machine import (
     CONTROL_SOCKET,
-    OVMF_VARIABLES,
     SERIAL_FILE,
     VARIABLES_FILE,
     Accelerator,
@@ -48,8 +47,8 @@ class RunningMachine:
         """Switch the machine on; `folder` keeps its serial line (`serial.raw`) and QEMU's words (`qemu.log`)."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SERIAL_FILE).write_bytes(b"")
-        if machine.firmware is MachineFirmware.UEFI:
-            _copy_variables(folder)
+        if machine.firmware is not MachineFirmware.BIOS:
+            _copy_variables(machine.firmware.variables, folder)
         with (folder / "qemu.log").open("wb") as output:
             process = namespace.spawn(machine.command(accelerator), output=output, cwd=folder)
         return cls(machine, process, folder)
@@ -114,9 +113,9 @@ class RunningMachine:
         return (self.folder / "qemu.log").read_text(errors="replace").strip()[-2000:]
 
 
-def _copy_variables(folder: Path) -> None:
+def _copy_variables(variables: Path, folder: Path) -> None:
     try:
-        shutil.copyfile(OVMF_VARIABLES, folder / VARIABLES_FILE)
+        shutil.copyfile(variables, folder / VARIABLES_FILE)
     except FileNotFoundError:
-        message = f"UEFI nodes need the firmware {OVMF_VARIABLES}, which does not exist"
+        message = f"UEFI nodes need the firmware {variables}, which does not exist"
         raise UnavailableError(message, hint="apt-get install ovmf") from None

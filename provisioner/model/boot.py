@@ -52,12 +52,16 @@ _LOADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a machine showed of itself. Identity is the MAC alone; the rest is evidence."""
+    """What a machine showed of itself. Identity is the MAC alone; the rest is evidence.
+
+    `vendor` is the vendor class that its firmware names (option 60).
+    """
 
     mac: MacAddress
     firmware: Firmware = Firmware.UNKNOWN
     runs_ipxe: bool = False
     uuid: str | None = None
+    vendor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

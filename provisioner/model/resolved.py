@@ -15,7 +15,7 @@ from provisioner.model.address import Address, InfinibandAddress, MacAddress
 from provisioner.model.device import BmcDriver, Bond, DeviceType, Infiniband, Route, Vlan
 from provisioner.model.disk import Disk, FileSystem
 from provisioner.model.secret import Secret
-from provisioner.model.written import RootKind
+from provisioner.model.written import LoaderKind, RootKind
 
 
 class Resolved(BaseModel):
@@ -96,6 +96,12 @@ class ResolvedRoot(Resolved):
     prefetch: bool = False
 
 
+class ResolvedBoot(Resolved):
+    """How one node boots."""
+
+    loader: LoaderKind = LoaderKind.AUTO
+
+
 class ResolvedNode(Resolved):
     """One node as every service sees it.
 
@@ -115,6 +121,7 @@ class ResolvedNode(Resolved):
     tags: dict[str, str]
     interfaces: tuple[ResolvedInterface, ...]
     primary: str | None
+    boot: ResolvedBoot = ResolvedBoot()
     comment: str | None = None
     cluster: str | None = None
     kernel_version: str | None = None

@@ -170,6 +170,19 @@ class Ssh(Written):
     admin_keys: tuple[str, ...] = ()
 
 
+class LoaderKind(StrEnum):
+    """What firmware is given to load.
+
+    auto: snponly, and the next ones where that does not come to its script. snponly: iPXE on the firmware's own
+    network driver. ipxe: iPXE with drivers of its own. shim: the distribution's signed shim and GRUB.
+    """
+
+    AUTO = "auto"
+    SNPONLY = "snponly"
+    IPXE = "ipxe"
+    SHIM = "shim"
+
+
 class TrustMode(StrEnum):
     """Whether nodes boot what this site has not signed.
 
@@ -195,6 +208,7 @@ class Site(Written):
     dns: NameService = NameService()
     discovery: Discovery = Discovery()
     trust: TrustMode = TrustMode.OFFERED
+    loaders: dict[Line, LoaderKind] = Field(default_factory=dict)
 
 
 class RootKind(StrEnum):
@@ -209,6 +223,12 @@ class RootKind(StrEnum):
     SINGLE = "single"
     STREAM = "stream"
     DISK = "disk"
+
+
+class BootSettings(Written):
+    """How a node boots: `loader` is what its firmware gets."""
+
+    loader: LoaderKind | None = None
 
 
 class Root(Written):
@@ -243,6 +263,7 @@ class Layer(Written):
     cluster: Name | None = None
     image: ImageRef | None = None
     root: Root = Root()
+    boot: BootSettings = BootSettings()
     overlays: Overlays = Overlays()
     kernel: Kernel = Kernel()
     init: FilePath | None = None

@@ -29,6 +29,7 @@ _PLAIN = (
         "comment",
         "image",
         "root",
+        "boot",
         "init",
         "script",
         "tags",

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from provisioner.archive.tree import Entry
 from provisioner.boot.access import Resource
+from provisioner.boot.loader import SECOND_STAGES
+from provisioner.boot.quirks import NO_HTTP_IN_GRUB
 from provisioner.boot.script import KERNEL_LINE_LIMIT, kernel_line
 from provisioner.dhcp.client import Program, client_of
 from provisioner.errors import ProvisionerError
@@ -87,6 +89,7 @@ class _Play:
         self._interface = interface
         self._mac = mac
         self._table = Table(stage.loaders)
+        self._has_grub = False
         self.script = ""
 
     def steps(self) -> Iterator[Step]:
@@ -125,11 +128,18 @@ class _Play:
         file = decided.reply.file.decode(errors="replace")
         if not file:
             problem = decided.reason.partition(", ")[2].partition(";")[0]
+            if self._stage.askers is None and NO_HTTP_IN_GRUB.effect in problem:
+                # Most machines can boot by PXE too, and nobody said that this one cannot.
+                yield Step(f"dhcp {asker}", problem)
+                return
             yield Step(f"dhcp {asker}", problem=problem, hint="boot this machine by another way")
             return
         yield Step(f"dhcp {asker}", f"{decided.reply.yiaddr} and {file}")
         if asker is not Asker.IPXE:
             yield self._loader(asker, file)
+            if second := SECOND_STAGES.get(file.rpartition("/")[2]):
+                self._has_grub = True
+                yield self._loader_step(second, "the shim")
 
     def _loader(self, asker: Asker, file: str) -> Step:
         program = client_of(asker.discover(self._mac)).program
@@ -153,10 +163,19 @@ class _Play:
             yield _failure("script", error)
             return
         yield Step("script", f"templates/{self._node.script}.ipxe.j2", f"{len(self.script)} bytes")
+        if self._has_grub:
+            yield self._grub(decision, tokens)
         yield self._kernel_line(decision, tokens)
         for url in urls_in(self.script):
             yield self._fetch(url, decision, tokens)
         yield from self._stage1(decision, tokens)
+
+    def _grub(self, decision: Boot, tokens: Tokens) -> Step:
+        try:
+            script = self._side.grub_script(decision, self._mac, tokens.script)
+        except (ProvisionerError, KeyError) as error:
+            return _failure("grub script", error)
+        return Step("grub script", f"templates/{self._node.script}.grub.j2", f"{len(script)} bytes")
 
     def _kernel_line(self, decision: Boot, tokens: Tokens) -> Step:
         url = self._side.snapshot.head_url(decision.interface.network)

@@ -7,8 +7,9 @@ from functools import cached_property
 from ipaddress import IPv4Network
 
 from provisioner.archive.tree import Entry
+from provisioner.boot.loader import NOT_LOOKED_AT, Shelf
 from provisioner.boot.policy import decide
-from provisioner.boot.script import ScriptTokens, ScriptWriter
+from provisioner.boot.script import Language, ScriptTokens, ScriptWriter
 from provisioner.dhcp.answer import Answer
 from provisioner.dhcp.case import Context as DhcpContext
 from provisioner.dhcp.lease import Leases
@@ -32,11 +33,22 @@ from provisioner.render.inputs import Inputs
 
 
 class Side:
-    """One revision. `surroundings` decide about keys: the real ones, or names that stand for them."""
+    """One revision. `surroundings` decide about keys: the real ones, or names that stand for them.
+
+    `shelf` are the loaders of the head node, where somebody looked.
+    """
 
     def __init__(
-        self, files: Files, catalogue: Catalogue, surroundings: Surroundings, library: Library, renderer: Renderer
+        self,
+        files: Files,
+        catalogue: Catalogue,
+        surroundings: Surroundings,
+        library: Library,
+        renderer: Renderer,
+        *,
+        shelf: Shelf = NOT_LOOKED_AT,
     ) -> None:
+        self._shelf = shelf
         self.files = files
         self.catalogue = catalogue
         self.surroundings = surroundings
@@ -63,8 +75,19 @@ class Side:
         """What a program in a machine is answered that asks in the interface's network, from an empty pool."""
         site = self.snapshot.site
         head = site.networks[interface.network].head
-        context = DhcpContext(self.snapshot, self.catalogue, head, site.ports.http, Leases(), now=0.0)
+        context = DhcpContext(
+            self.snapshot, self.catalogue, head, site.ports.http, Leases(), now=0.0, shelf=self._shelf
+        )
         return answer(asker.discover(mac), context)
+
+    def grub_script(self, decision: Boot, mac: MacAddress, tokens: ScriptTokens) -> str:
+        """The script of a node for GRUB. Raises ProvisionerError where it cannot be made."""
+        url = self.snapshot.head_url(decision.interface.network)
+        writer = ScriptWriter(self._renderer, self._grub_template, url, Language.GRUB)
+        return writer.boot(decision, self.snapshot, tokens, mac=mac)
+
+    def _grub_template(self, name: str) -> str:
+        return self.files.read(f"templates/{name}.{Language.GRUB}.j2").decode()
 
     def script(self, decision: Decision, network: str, mac: MacAddress, tokens: ScriptTokens) -> str:
         """The script that iPXE gets. Raises ProvisionerError where it cannot be made."""

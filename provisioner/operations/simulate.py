@@ -27,7 +27,7 @@ from provisioner.registry.collect import collect
 from provisioner.registry.compiler import obtain
 from provisioner.render.environment import Renderer
 from provisioner.render.limit import limited
-from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
+from provisioner.tftp.table import LOADER_FOLDERS, read_loaders, shelf_of
 from provisioner.trust.importedkeys import ImportedKeys
 from provisioner.trust.secrets import SecretFolder
 from provisioner.trust.sitekey import KEY_BYTES, SiteKey
@@ -103,8 +103,8 @@ def simulate(
     includes = Includes(SiteFiles(written), StoredImages(paths, catalogue))
     secrets = SecretWords(SecretFolder.of(paths.site), key)
     around = Surroundings(snapshot, identity, includes=includes, secrets=secrets)
-    side = Side(written, catalogue, around, library, renderer)
     loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
+    side = Side(written, catalogue, around, library, renderer, shelf=shelf_of(loaders))
     stage = Stage(side, loaders, Artifacts(paths), askers, key is not None and len(names) == 1)
     outcomes = _outcomes(names, lambda name: rehearse(stage, snapshot.nodes[name]))
     return Simulation(snapshot.revision, outcomes)

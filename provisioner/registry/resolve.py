@@ -30,7 +30,14 @@ from provisioner.errors import Problem
 from provisioner.model.address import AddressPattern
 from provisioner.model.device import DeviceType
 from provisioner.model.disk import Disk, FileSystem, Partition
-from provisioner.model.resolved import ResolvedBmc, ResolvedInterface, ResolvedNode, ResolvedRoot, Source
+from provisioner.model.resolved import (
+    ResolvedBmc,
+    ResolvedBoot,
+    ResolvedInterface,
+    ResolvedNode,
+    ResolvedRoot,
+    Source,
+)
 from provisioner.model.steps import dotted
 from provisioner.model.written import Network, NodeEntry, RootKind, Site
 from provisioner.registry.addresses import ipv4_of, ipv6_of
@@ -244,6 +251,7 @@ def _base(facts: Facts, groups: tuple[str, ...]) -> _Base:
         "cluster": scalar(facts, "cluster"),
         "image": scalar(facts, "image"),
         "root": ResolvedRoot(**{"kind": RootKind.OVERLAY, **tree(facts, "root")}),
+        "boot": ResolvedBoot(**tree(facts, "boot")),
         "system_overlays": items(facts, "overlays", "system"),
         "runtime_overlays": items(facts, "overlays", "runtime"),
         "kernel_version": scalar(facts, "kernel", "version"),

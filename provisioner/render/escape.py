@@ -25,6 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 _NO_IPXE_TEXT = re.compile(r"[^ -~]|[$|&;#]")
 # How Python shows an object that has no other text; filters may have changed its letters.
 _PLACE = re.compile(r"(<[^<>]+) at 0x[0-9a-f]+>", re.IGNORECASE)
+_NO_GRUB_ARGUMENT = re.compile(r"""["'\\]""")
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _LAST_OF_FOUR_DIGITS = 0xFFFF
@@ -74,6 +75,23 @@ def ipxe_text(value: object) -> str:
     return _NO_IPXE_TEXT.sub("?", str(value))
 
 
+def grub(value: object) -> str:
+    """One word of a GRUB script, for commands that take it as it is: `echo`, names of files."""
+    return shlex.quote(str(one_line(str(value))))
+
+
+def grub_line(value: object) -> str:
+    """The words of a kernel line in a GRUB script.
+
+    GRUB takes them apart as a shell does and puts them together for the kernel with backslashes before quotes and
+    backslashes, which the kernel does not take away again (grub_create_loader_cmdline, GRUB 2.06).
+    """
+    text = str(one_line(str(value)))
+    if _NO_GRUB_ARGUMENT.search(text):
+        raise UnsafeValueError(f"{text!r}: GRUB cannot hand quotes or backslashes to the kernel")
+    return " ".join(map(grub, text.split()))
+
+
 def shell(value: object) -> str:
     """One word of a POSIX shell."""
     return shlex.quote(str(value))
@@ -115,6 +133,8 @@ def _yaml_character(character: str) -> str:
 FILTERS = {
     "ipxe": ipxe,
     "ipxe_text": ipxe_text,
+    "grub": grub,
+    "grub_line": grub_line,
     "shell": shell,
     "device": device,
     "domain": domain,

@@ -39,8 +39,7 @@ class Account:
 
     def ended(self, host: str, file: str, session: Session, end: End, reason: str) -> None:
         """A transfer is over."""
-        self._tally.add("tftp_transfers", end)
-        self._tally.add("tftp_bytes", amount=session.transfer.progress)
+        self.counted(session, end)
         match end:
             case End.DONE:
                 self._tell(host, "sent", f"{file} sent", level=Level.INFO, session=session)
@@ -51,6 +50,11 @@ class Account:
             case _:
                 # OVMF and others ask for the size, break off and ask again: no failure.
                 logger.debug("tftp: %s: %s: %s %s", host, file, end, reason)
+
+    def counted(self, session: Session, end: End) -> None:
+        """A transfer is over that somebody else tells about."""
+        self._tally.add("tftp_transfers", end)
+        self._tally.add("tftp_bytes", amount=session.transfer.progress)
 
     def refused(self, host: str, name: str, reason: str) -> None:
         """A request was answered with an error."""

@@ -13,6 +13,7 @@ from enum import IntEnum
 class ErrorCode(IntEnum):
     """Why we end a transfer (RFC 1350 section 5)."""
 
+    NOT_DEFINED = 0
     NOT_FOUND = 1
     ACCESS_VIOLATION = 2
     ILLEGAL = 4

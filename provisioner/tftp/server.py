@@ -7,12 +7,13 @@ import errno
 import logging
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
-from provisioner.errors import ProtocolError, UnavailableError
+from provisioner.errors import ProtocolError, ProvisionerError, UnavailableError
 from provisioner.host.datagrams import waiting
 from provisioner.model.address import Address, MacAddress
 from provisioner.model.event import EventSink
@@ -26,7 +27,7 @@ from provisioner.tftp.packet import ErrorCode, Failure, ReadRequest, WriteReques
 from provisioner.tftp.readers import Readers
 from provisioner.tftp.session import End, Session
 from provisioner.tftp.sessions import Sessions
-from provisioner.tftp.table import Table
+from provisioner.tftp.table import OPTIONAL, Held, RefusedError, Table
 from provisioner.tftp.transfer import Transfer
 from provisioner.tftp.wheel import Wheel
 from provisioner.tftp.wire import OwnPort, SharedPort, Source, Wire, family_of
@@ -40,10 +41,22 @@ MAX_SESSIONS_PER_CLIENT = 16
 MAX_ANSWERS = 64
 """Requests of an address that are answered in a second before it is heard: forgers draw no more on it."""
 
+MAX_COMING = 1024
+"""Files that are being made at once: scripts, and what is behind tokens."""
+
 _BUFFER = 4 << 20
 _ALL_TAKEN = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRINUSE, errno.EAGAIN}
 
 logger = logging.getLogger(__name__)
+
+
+class _Asked(NamedTuple):
+    """A read request, its datagram, and where it came in and from."""
+
+    opened: socket.socket
+    request: ReadRequest
+    data: bytes
+    source: Source
 
 
 class TftpServer:
@@ -71,6 +84,7 @@ class TftpServer:
         self._account = Account(snapshot, mac_of, record, tally)
         self._sessions = Sessions(MAX_SESSIONS, MAX_SESSIONS_PER_CLIENT)
         self._own_ports = _affordable_ports()
+        self._coming: dict[Source, asyncio.Task[None]] = {}
         self._socket: socket.socket | None = None
 
     async def start(self) -> None:
@@ -85,6 +99,8 @@ class TftpServer:
 
     async def close(self) -> None:
         """Stop listening and end every transfer; closing twice is no error."""
+        for coming in self._coming.values():
+            coming.cancel()
         for session in self._sessions:
             session.close(End.FAILED, "the server stops")
         if self._socket is not None:
@@ -144,23 +160,50 @@ class TftpServer:
             reason = f"{packet.name!r}: nobody stores files here"
             self._refuse(source, ErrorCode.ACCESS_VIOLATION, name="refused", reason=reason)
         elif isinstance(packet, ReadRequest):
-            self._read(opened, packet, data, source)
+            self._read(_Asked(opened, packet, data, source))
 
-    def _read(self, opened: socket.socket, request: ReadRequest, data: bytes, source: Source) -> None:
-        name, content = request.name, self._table.find(request.name, source[0])
-        if request.mode != "octet":
-            reason = f"{name!r}: the mode {request.mode!r} is not served, only octet (binary)"
+    def _read(self, asked: _Asked) -> None:
+        name, source = asked.request.name, asked.source
+        content = self._table.find(name, source[0])
+        if asked.request.mode != "octet":
+            reason = f"{name!r}: the mode {asked.request.mode!r} is not served, only octet (binary)"
             self._refuse(source, ErrorCode.ILLEGAL, name="refused", reason=reason)
-        elif content is None:
+        elif content is not None:
+            self._begin(asked, Held(content))
+        elif source in self._coming:
+            # The client asks again for what is being made.
+            return
+        elif OPTIONAL.fullmatch(name.removeprefix("/")):
+            self._answer_failure(source, ErrorCode.NOT_FOUND, "there is no such file")
+            self._account.ignored("optional")
+        elif len(self._coming) >= MAX_COMING or (coming := self._table.soon(name, source[0])) is None:
             self._refuse(source, ErrorCode.NOT_FOUND, name="missing", reason=f"there is no file {name!r}")
-        elif (wire := self._wire(opened, source)) is None:
-            self._account.ignored("dropped")
         else:
-            terms = negotiate(request.options, len(content), max_block(self._address))
-            done = partial(self._finish, source, name)
-            session = Session(content, Transfer(len(content), terms), wire, self._wheel, request=data, done=done)
-            self._sessions.add(source, session)
-            session.start()
+            self._coming[source] = self._loop.create_task(self._later(asked, coming))
+
+    async def _later(self, asked: _Asked, coming: Awaitable[Held]) -> None:
+        try:
+            self._begin(asked, await coming)
+        except RefusedError as error:
+            # Whoever refused it has recorded it.
+            self._answer_failure(asked.source, error.code, error.message)
+        except ProvisionerError as error:
+            reason = f"{asked.request.name!r}: {error.message}"
+            self._refuse(asked.source, ErrorCode.NOT_DEFINED, name="failed", reason=reason)
+        finally:
+            del self._coming[asked.source]
+
+    def _begin(self, asked: _Asked, held: Held) -> None:
+        wire = self._wire(asked.opened, asked.source)
+        if wire is None:
+            self._account.ignored("dropped")
+            return
+        size = len(held.content)
+        transfer = Transfer(size, negotiate(asked.request.options, size, max_block(self._address)))
+        done = partial(self._finish, asked, held)
+        session = Session(held.content, transfer, wire, self._wheel, request=asked.data, done=done)
+        self._sessions.add(asked.source, session)
+        session.start()
 
     def _wire(self, opened: socket.socket, source: Source) -> Wire | None:
         if not self._sessions.make_room(source[0]):
@@ -173,7 +216,8 @@ class TftpServer:
             logger.debug("tftp: no socket for %s: %s", source[0], error)
             return SharedPort(opened, source) if error.errno in _ALL_TAKEN else None
 
-    def _finish(self, source: Source, file: str, session: Session, end: End, reason: str) -> None:
+    def _finish(self, asked: _Asked, held: Held, session: Session, end: End, reason: str) -> None:
+        source = asked.source
         self._sessions.remove(source)
         if session.transfer.heard:
             self._answers.give_back(source[0])
@@ -181,13 +225,21 @@ class TftpServer:
             reason += (
                 "; where a firewall passes only the port of the request, set tftp: {one_port: true} in the network"
             )
-        self._account.ended(source[0], file, session, end, reason)
+        if held.sent is None:
+            self._account.ended(source[0], asked.request.name, session, end, reason)
+            return
+        self._account.counted(session, end)
+        if end in (End.DONE, End.FAILED, End.UNHEARD):
+            held.sent(session.transfer.progress if end is End.DONE else None, session.seconds)
 
     def _refuse(self, source: Source, code: ErrorCode, *, name: str, reason: str) -> None:
+        self._answer_failure(source, code, reason)
+        self._account.refused(source[0], name, reason)
+
+    def _answer_failure(self, source: Source, code: ErrorCode, reason: str) -> None:
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.sendto(encode(Failure(code, reason[:200])), source)
-        self._account.refused(source[0], name, reason)
 
 
 def _affordable_ports() -> int:

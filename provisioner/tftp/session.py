@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from mmap import mmap
 from random import random
 
 from provisioner.errors import ProtocolError
@@ -45,7 +46,7 @@ class Session:
     """
 
     def __init__(
-        self, content: bytes, transfer: Transfer, wire: Wire, wheel: Wheel, *, request: bytes, done: Done
+        self, content: bytes | mmap, transfer: Transfer, wire: Wire, wheel: Wheel, *, request: bytes, done: Done
     ) -> None:
         self.transfer = transfer
         self.request = request

@@ -37,10 +37,10 @@ _SECONDS = 0.5
 class _Rendering:
     """Gives short texts at once: what is tested comes before any template."""
 
-    async def boot_script(self, *_: object) -> str:
+    async def boot_script(self, *_: object, **__: object) -> str:
         return "#!ipxe\nboot\n"
 
-    async def other_script(self, *_: object) -> str:
+    async def other_script(self, *_: object, **__: object) -> str:
         return "#!ipxe\nshell\n"
 
     async def overlay(self, *_: object) -> RenderedOverlay:

@@ -167,6 +167,11 @@ class RealSite:
 
         return wait_until(found, f"{name} of {node}", BOOT_SECONDS)
 
+    def events(self, node: str) -> list[Event]:
+        """The events of a node of late, those before its script too; the oldest first."""
+        found = History(self.paths.events).recent(limit=1000)
+        return sorted((each for each in found if each.node == node), key=lambda each: each.time)
+
     def event_names(self, node: str) -> list[str]:
         """The names of the events of the newest boot, in order."""
         return [step.name for step in timeline(self.paths, node).steps]

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from uuid import UUID, uuid5
 
+from provisioner.boot.loader import NOT_LOOKED_AT, Choice, Shelf, choose
 from provisioner.dhcp.v6.client import Client
 from provisioner.dhcp.v6.message import Packet
 from provisioner.model.address import MacAddress
+from provisioner.model.boot import Machine
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Network
 
+# A machine without a hardware address is known by its UUID (RFC 6355), and no attempts of it are counted.
+_NOBODY = MacAddress("00:00:00:00:00:00")
 _NAMES = UUID("7f0c6c1e-6f0e-5c55-9b0a-3f1f6a1d8c02")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The state of the world: `server` is our own address where the message came in."""
+    """The state of the world: `server` is our own address where the message came in.
+
+    `shelf` are the loaders that there are, `step_of` how many of them a machine has tried in vain.
+    """
 
     snapshot: Snapshot
     catalogue: Catalogue
     server: IPv6Address
+    shelf: Shelf = NOT_LOOKED_AT
+    step_of: Callable[[MacAddress], int] = lambda _: 0
 
     @property
     def duid(self) -> bytes:
@@ -58,6 +68,13 @@ class Case:
     mac: MacAddress | None
     node: ResolvedNode | None
     reason: str
+
+    @property
+    def loader(self) -> Choice:
+        """What the firmware of this machine loads."""
+        machine = Machine(self.mac or _NOBODY, self.client.firmware, vendor=self.client.vendor)
+        said = self.context.snapshot.site.loaders
+        return choose(machine, self.node, self.context.shelf, said=said, step=self.context.step_of(machine.mac))
 
     @property
     def address(self) -> IPv6Address | None:

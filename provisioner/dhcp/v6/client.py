@@ -18,12 +18,16 @@ _LLT, _LL, _UUID = b"\0\x01", b"\0\x03", b"\0\x04"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A machine as it shows itself. `uuids` are the readings of a DUID that is made of one."""
+    """A machine as it shows itself. `uuids` are the readings of a DUID that is made of one.
+
+    `vendor` is the first vendor class that its firmware names (option 16).
+    """
 
     program: Program
     firmware: Firmware
     mac: MacAddress | None = None
     uuids: tuple[UUID, ...] = ()
+    vendor: str = ""
 
 
 def client_of(packet: Packet, source: IPv6Address) -> Client:
@@ -41,6 +45,7 @@ def client_of(packet: Packet, source: IPv6Address) -> Client:
         firmware=Firmware.UNKNOWN if program is Program.SYSTEM else _firmware(message),
         mac=_told_by_relay(packet) or _in_address(peer) or _in_duid(duid),
         uuids=_uuids(duid),
+        vendor=b"".join(vendor_classes(message.option(Option.VENDOR_CLASS) or b"")[:1]).decode("ascii", "replace"),
     )
 
 

@@ -21,6 +21,7 @@ from provisioner.dhcp.v6.message import (
     Status,
     StatusCode,
 )
+from provisioner.model.boot import Firmware
 
 # Both are the recommended parts of the lifetime (RFC 8415 section 21.4).
 _T1, _T2 = LEASE_SECONDS // 2, LEASE_SECONDS * 4 // 5
@@ -39,25 +40,29 @@ class NextStep:
 
 def next_step(case: Case) -> NextStep:
     """What the program that asks loads next, as a URL (RFC 5970 section 3.1)."""
-    ports, firmware = case.context.snapshot.site.ports, case.client.firmware
+    ports = case.context.snapshot.site.ports
     base = f"http://[{case.context.server}]:{ports.http}"
     match case.client.program:
         case Program.IPXE if case.mac:
             return NextStep("boot script", _url(f"{base}/boot/{case.mac.hyphenated}"))
-        case Program.HTTP if firmware.loader:
-            echo = (Option.VENDOR_CLASS, vendor_class(_INTEL, b"HTTPClient"))
-            url = _url(f"{base}/loader/{firmware.loader}")
-            return NextStep(f"{firmware.loader} by HTTP", (*url, echo))
-        case Program.PXE if firmware.loader:
-            port = "" if ports.tftp == _TFTP_PORT else f":{ports.tftp}"
-            return NextStep(
-                f"{firmware.loader} by TFTP", _url(f"tftp://[{case.context.server}]{port}/{firmware.loader}")
-            )
         case Program.HTTP | Program.PXE:
-            code = (case.packet.message.option(Option.ARCHITECTURE) or b"").hex()
-            return NextStep(f"address only: there is no loader for the architecture 0x{code} (option 61)")
+            return _loader_step(case, base)
         case _:
             return NextStep("address only")
+
+
+def _loader_step(case: Case, base: str) -> NextStep:
+    choice, tftp_port = case.loader, case.context.snapshot.site.ports.tftp
+    if choice.file is None:
+        code = (case.packet.message.option(Option.ARCHITECTURE) or b"").hex()
+        which = f" 0x{code} (option 61)" if case.client.firmware is Firmware.UNKNOWN else ""
+        return NextStep(f"address only: {choice.reason}{which}")
+    why = f", {choice.reason}" if choice.reason else ""
+    if case.client.program is Program.HTTP:
+        echo = (Option.VENDOR_CLASS, vendor_class(_INTEL, b"HTTPClient"))
+        return NextStep(f"{choice.file} by HTTP{why}", (*_url(f"{base}/loader/{choice.file}"), echo))
+    port = "" if tftp_port == _TFTP_PORT else f":{tftp_port}"
+    return NextStep(f"{choice.file} by TFTP{why}", _url(f"tftp://[{case.context.server}]{port}/{choice.file}"))
 
 
 def reply(

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from ipaddress import IPv6Address
 
+from provisioner.boot.attempts import Attempts
+from provisioner.boot.loader import NOT_LOOKED_AT, Shelf
 from provisioner.dhcp.report import Throttle
 from provisioner.dhcp.v6.case import Context
 from provisioner.dhcp.v6.codec import MAX_SIZE, decode, encode
@@ -37,6 +39,8 @@ class Dhcp6Server:
         catalogue: Callable[[], Catalogue],
         record: EventSink,
         tally: Tally,
+        shelf: Shelf = NOT_LOOKED_AT,
+        attempts: Attempts | None = None,
     ) -> None:
         self._interface = interface
         self._address = address
@@ -44,6 +48,8 @@ class Dhcp6Server:
         self._catalogue = catalogue
         self._record = record
         self._tally = tally
+        self._shelf = shelf
+        self._attempts = attempts or Attempts()
         self._throttle = Throttle()
         self._socket: socket.socket | None = None
 
@@ -72,7 +78,7 @@ class Dhcp6Server:
             if self._throttle.allows(sender, now):
                 self._record(_malformed(sender, error.message, now))
             return
-        context = Context(self._snapshot(), self._catalogue(), self._address)
+        context = Context(self._snapshot(), self._catalogue(), self._address, self._shelf, self._attempts.step)
         decided = answer(packet, IPv6Address(sender), context)
         self._tally.add(_FAMILY, decided.name)
         if decided.reply is not None:

@@ -16,6 +16,7 @@ from provisioner.model.boot import Machine
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations.capture.words import Judges
+from provisioner.tftp.table import shelf_of
 
 _RENDERED = frozenset({"autoexec.ipxe"})
 
@@ -29,7 +30,8 @@ def judges_of(
     """
 
     def dhcp(message: Message) -> str:
-        context = Context(snapshot, catalogue, server, snapshot.site.ports.http, Leases(), time.time())
+        http_port, shelf = snapshot.site.ports.http, shelf_of(loaders)
+        context = Context(snapshot, catalogue, server, http_port, Leases(), time.time(), shelf=shelf)
         decided = answer(message, context)
         return f"{decided.name}: {decided.reason}"
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from provisioner.model.address import MacAddress
-from provisioner.model.event import Event, Level
+from provisioner.model.event import Event, Level, Stage
 from provisioner.model.slip import slips
 from provisioner.operations.doctor.evidence import Evidence
 from provisioner.operations.doctor.finding import NODE, Finding, Severity, Witness, of_head, of_node
@@ -157,17 +157,19 @@ def loader_loops(evidence: Evidence) -> Iterator[Finding]:
     """Machines that fetch the loader again and again, and never speak by it."""
     for trail in _recent(evidence):
         sent = trail.named("loader.sent", since=evidence.now - _LATELY)
-        if len(sent) < _OFTEN or any(_is_ipxe(each) for each in trail.after(sent[0])):
+        if len(sent) < _OFTEN or any(_speaks(each) for each in trail.after(sent[0])):
             continue
         message = (
-            f"fetched the loader {len(sent)} times and never came back with it: it cannot use this network card"
+            f"fetched a loader {len(sent)} times and never came back with it: it cannot use this network card, or"
+            " Secure Boot refuses it (the screen says Access Denied or Security Violation)"
         )
-        place = f"{evidence.paths.state}/loaders"
-        fixes = (
-            f"mkdir -p {place} && cp /usr/lib/ipxe/ipxe.efi {place}/snponly.efi",
-            "systemctl restart provisioner",
-        )
+        fixes = (f"prov node set {NODE} boot.loader=shim", f"prov node set {NODE} boot.loader=ipxe")
         yield _about(trail, "loader-loop", message, *fixes, seen=sent[-1])
+
+
+def _speaks(event: Event) -> bool:
+    """Whether a loader runs: iPXE asks by DHCP, GRUB only for its script."""
+    return _is_ipxe(event) or event.stage is Stage.SCRIPT
 
 
 def scripts(evidence: Evidence) -> Iterator[Finding]:

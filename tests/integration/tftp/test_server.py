@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from tftpy import TftpClient
@@ -19,8 +20,9 @@ from provisioner.model.address import MacAddress
 from provisioner.model.event import Event, Level
 from provisioner.model.tally import Tally
 from provisioner.tftp.account import MAX_WARNINGS
+from provisioner.tftp.packet import ErrorCode
 from provisioner.tftp.server import MAX_ANSWERS, MAX_SESSIONS_PER_CLIENT, TftpServer
-from provisioner.tftp.table import Table, read_loaders
+from provisioner.tftp.table import Held, RefusedError, Table, read_loaders
 from provisioner.tftp.transfer import MAX_UNHEARD
 from tests.support.packets import MAC, demo, interface, node, snapshot
 
@@ -57,6 +59,26 @@ def nobody(address: IPv4Address) -> None:
     """No machine holds any address."""
 
 
+async def made_soon(client: str) -> Held:
+    await asyncio.sleep(0)
+    return Held(f"made for {client}".encode())
+
+
+async def refused_soon() -> Held:
+    raise RefusedError("refused: this is for somebody else", ErrorCode.ACCESS_VIOLATION)
+
+
+async def broken_soon() -> Held:
+    raise UnavailableError("the disk is gone")
+
+
+def soon(name: str, client: str) -> Coroutine[Any, Any, Held] | None:
+    """Files that take a while, or do not come."""
+    if name == "soon":
+        return made_soon(client)
+    return {"refused": refused_soon, "broken": broken_soon}[name]() if name in ("refused", "broken") else None
+
+
 def server_for(
     record: Callable[[Event], None],
     *,
@@ -67,6 +89,7 @@ def server_for(
     table = Table(
         {"big.bin": BIG, "even.bin": EVEN, "empty": b"", **read_loaders()},
         {"autoexec.ipxe": lambda client: f"#!ipxe\n# {client}\n".encode()},
+        soon,
     )
     return TftpServer(
         address=IPv4Address(HOST),
@@ -129,6 +152,13 @@ async def test_curl_fetches_what_is_made_for_its_address(bed: Bed) -> None:
     url = f"tftp://{HOST}:{bed.server.port}/autoexec.ipxe"
 
     assert await asyncio.to_thread(run, ["curl", "-sS", url], timeout=20) == f"#!ipxe\n# {HOST}\n"
+
+
+async def test_what_takes_a_while_to_make_comes_when_it_is_made(bed: Bed) -> None:
+    url = f"tftp://{HOST}:{bed.server.port}/soon"
+
+    assert await asyncio.to_thread(run, ["curl", "-sS", url], timeout=20) == f"made for {HOST}"
+    assert (await bed.until("loader.sent")).message == "soon sent"
 
 
 class RawClient:
@@ -304,8 +334,15 @@ async def test_a_block_is_repeated_to_a_silent_client(bed: Bed, raw: RawClient) 
         (2, "snponly.efi", "octet", 2, "loader.refused"),
         (1, "snponly.efi", "netascii", 4, "loader.refused"),
         (1, "sn\xffponly", "octet", 4, "loader.malformed"),
+        (1, "broken", "octet", 0, "loader.failed"),
     ],
-    ids=["a file that does not exist", "a write request", "another mode", "bytes that are not ASCII"],
+    ids=[
+        "a file that does not exist",
+        "a write request",
+        "another mode",
+        "bytes that are not ASCII",
+        "what cannot be made",
+    ],
 )
 async def test_what_is_not_served_is_refused_with_the_rfcs_code(
     bed: Bed, raw: RawClient, opcode: int, name: str, mode: str, code: int, event: str
@@ -314,6 +351,19 @@ async def test_what_is_not_served_is_refused_with_the_rfcs_code(
 
     assert (await asyncio.to_thread(raw.receive))[:2] == (5, code)
     assert bed.names == [event]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("refused", 2), ("grub/x86_64-efi/fs.lst", 1), ("revocations_sku.efi", 1), ("shim_certificate_0.efi", 1)],
+)
+async def test_a_refusal_that_is_recorded_elsewhere_and_what_nobody_needs_are_no_events(
+    bed: Bed, raw: RawClient, name: str, code: int
+) -> None:
+    raw.request(name)
+
+    assert (await asyncio.to_thread(raw.receive))[:2] == (5, code)
+    assert bed.names == []
 
 
 async def test_a_flood_of_requests_is_bounded_in_answers_and_events(bed: Bed, raw: RawClient) -> None:

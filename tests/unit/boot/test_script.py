@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 import pytest
 
-from provisioner.boot.script import ScriptTokens, ScriptWriter, kernel_line, line_digest, written_line
+from provisioner.boot.script import Language, ScriptTokens, ScriptWriter, kernel_line, line_digest, written_line
 from provisioner.config.paths import shipped_data
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
@@ -22,15 +22,51 @@ ROUTER = IPv4Address("10.0.0.253")
 TOKENS = ScriptTokens("TOKEN-OF-SCRIPT", "TOKEN-OF-STAGE1")
 
 
-def writer() -> ScriptWriter:
+def writer(language: Language = Language.IPXE) -> ScriptWriter:
     folder = shipped_data() / "templates"
-    return ScriptWriter(Renderer(), lambda name: (folder / f"{name}.ipxe.j2").read_text(), "http://10.0.0.1:8080")
+    return ScriptWriter(
+        Renderer(),
+        lambda name: (folder / f"{name}.{language}.j2").read_text(),
+        "http://10.0.0.1:8080",
+        language,
+    )
 
 
-def boot(*kernel_args: str, init: str | None = None) -> str:
+def boot(*kernel_args: str, init: str | None = None, language: Language = Language.IPXE) -> str:
     node = resolved.node(kernel_args=kernel_args or ("console=ttyS0",), init=init)
     decision = Boot(node, resolved.generation(), node.interfaces[0], "because")
-    return writer().boot(decision, resolved.snapshot(node), TOKENS, mac=resolved.MAC1)
+    return writer(language).boot(decision, resolved.snapshot(node), TOKENS, mac=resolved.MAC1)
+
+
+def test_the_script_of_a_node_that_boots_by_grub(golden: Golden) -> None:
+    golden("boot/node.grub", boot(language=Language.GRUB))
+
+
+def test_the_scripts_of_grub_for_machines_that_cannot_boot(golden: Golden) -> None:
+    mac, grub = MacAddress("02:00:00:00:00:99"), writer(Language.GRUB)
+    refused = Refused(resolved.node(), "the image 'x' of n001 does not exist; $root", "prov image list")
+
+    golden("boot/unknown.grub", grub.unknown(Unknown(mac, "no node has it")))
+    golden("boot/refused.grub", grub.refused(refused, resolved.MAC1))
+
+
+def test_words_that_grub_would_act_on_are_quoted_and_what_it_cannot_quote_is_refused() -> None:
+    assert "'quiet=$x;reboot'" in boot("quiet=$x;reboot", language=Language.GRUB)
+    with pytest.raises(ProvisionerError, match="GRUB cannot hand quotes or backslashes"):
+        boot('dyndbg="file x.c +p"', language=Language.GRUB)
+
+
+def test_what_grub_puts_before_the_kernel_line_counts() -> None:
+    def fits(length: int, language: Language) -> bool:
+        try:
+            boot("x" * length, language=language)
+        except ProvisionerError:
+            return False
+        return True
+
+    longest = {each: max(length for length in range(1500, 2000) if fits(length, each)) for each in Language}
+
+    assert longest[Language.IPXE] - longest[Language.GRUB] == len("BOOT_IMAGE=/t/TOKEN-OF-SCRIPT/kernel ")
 
 
 def test_the_script_of_a_node(golden: Golden) -> None:

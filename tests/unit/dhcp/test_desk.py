@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from provisioner.boot.attempts import Attempts
 from provisioner.dhcp.case import Context
 from provisioner.dhcp.codec import decode, encode
 from provisioner.dhcp.desk import Desk, Outcome
@@ -14,7 +15,7 @@ from provisioner.dhcp.message import Kind, Message
 from provisioner.dhcp.policy import answer
 from provisioner.dhcp.reply import destination
 from provisioner.dhcp.report import events_of
-from tests.support.packets import CLIENTS, IPXE_BIOS, MAC, NETWORKD, Firmware, demo, requests
+from tests.support.packets import CLIENTS, IPXE_BIOS, MAC, NETWORKD, OVMF_PXE, Firmware, demo, requests
 from tests.support.resolved import catalogue
 
 SERVER = IPv4Address("10.77.0.1")
@@ -84,6 +85,38 @@ def test_a_remembered_answer_is_the_one_that_the_policy_gives(messages: list[Mes
             assert outcome.reply == encode(decided.reply)
             assert outcome.target == destination(decided.reply)
             assert outcome.events == tuple(events_of(message, decided, float(now)))
+
+
+def loader_of(outcome: Outcome) -> str:
+    assert outcome.reply is not None
+    return decode(outcome.reply).file.decode()
+
+
+def test_firmware_that_never_comes_to_its_script_gets_the_next_loader_and_that_is_told_once() -> None:
+    desk = Desk(SERVER, 8080)
+    outcomes = [handled(desk, asked_by(OVMF_PXE, Kind.REQUEST, 7), now) for now in range(1000, 2000, 200)]
+
+    assert [loader_of(each) for each in outcomes] == ["snponly.efi"] * 2 + ["ipxe.efi"] * 2 + ["snponly.efi"]
+    told = [[event.name for event in each.events if event.name == "loader.stuck"] for each in outcomes]
+    assert told == [[], [], ["loader.stuck"], [], ["loader.stuck"]]
+
+
+def test_an_offer_alone_is_no_attempt() -> None:
+    desk = Desk(SERVER, 8080)
+    offers = [handled(desk, asked_by(OVMF_PXE, Kind.DISCOVER, 7), now) for now in range(1000, 3000, 200)]
+
+    assert {loader_of(each) for each in offers} == {"snponly.efi"}
+
+
+def test_a_machine_that_came_to_its_script_keeps_its_loader() -> None:
+    attempts = Attempts()
+    desk = Desk(SERVER, 8080, attempts=attempts)
+    for now in range(1000, 1600, 200):
+        handled(desk, asked_by(OVMF_PXE, Kind.REQUEST, 7), now)
+    attempts.arrived(MAC)
+    later = [handled(desk, asked_by(OVMF_PXE, Kind.REQUEST, 7), now) for now in (2000, 2200)]
+
+    assert [loader_of(each) for each in later] == ["ipxe.efi"] * 2
 
 
 class TwoDaemons(RuleBasedStateMachine):

@@ -99,12 +99,20 @@ def test_a_loader_that_comes_back_with_nothing_is_a_loop(ward: Ward) -> None:
     for ago in (500, 300, 100):
         ward.saw("dhcp.ack", ago=ago + 1, program="pxe", firmware="efi-x64").saw("loader.sent", ago=ago)
 
-    assert "fetched the loader 3 times" in ward.findings()["loader-loop"].message
+    assert "fetched a loader 3 times" in ward.findings()["loader-loop"].message
 
 
 def test_a_loader_that_speaks_by_ipxe_afterwards_is_no_loop(ward: Ward) -> None:
     for ago in (500, 300, 100):
         ward.saw("loader.sent", ago=ago).saw("dhcp.ack", ago=ago - 1, program="ipxe", firmware="efi-x64")
+    ward.saw("script.boot", ago=90)
+
+    assert ward.findings() == {}
+
+
+def test_a_loader_that_speaks_by_its_script_alone_is_no_loop_either(ward: Ward) -> None:
+    for ago in (500, 300, 100):
+        ward.saw("loader.sent", ago=ago)
     ward.saw("script.boot", ago=90)
 
     assert ward.findings() == {}
