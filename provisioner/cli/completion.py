@@ -15,6 +15,11 @@ def command(shell: str) -> None:
     For bash: prov completion bash > /etc/bash_completion.d/prov. For zsh and fish see their manuals for the
     folder of such files.
     """
+    click.echo(script(shell))
+
+
+def script(shell: str) -> str:
+    """The text of the script; BadParameter for a shell that click does not know."""
     from click.shell_completion import get_completion_class
 
     from provisioner.cli import bash
@@ -24,4 +29,4 @@ def command(shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise click.BadParameter(f"click completes for no {shell}", param_hint="SHELL")
-    click.echo(kind(prov, {}, "prov", COMPLETE).source())
+    return kind(prov, {}, "prov", COMPLETE).source()

@@ -35,13 +35,14 @@ def command(context: click.Context, nodeset: str | None, style: str) -> None:
         for patient in diagnosis.patients:
             since = f" ({age(patient.changed)} ago)" if patient.changed else ""
             output.say(f"{patient.node}: {output.printable(patient.state)}{since}")
-        _print(diagnosis.findings)
+        write_findings(diagnosis.findings)
     else:
-        output.write_data({"findings": _records(diagnosis.findings), "nodes": _records(diagnosis.patients)}, style)
+        output.write_data({"findings": records(diagnosis.findings), "nodes": records(diagnosis.patients)}, style)
     context.exit(0 if diagnosis.is_healthy else 1)
 
 
-def _print(findings: Sequence[Any]) -> None:
+def write_findings(findings: Sequence[Any]) -> None:
+    """Print each with its evidence and fixes, and how many there are."""
     for each in findings:
         head = f"{each.severity} {each.check}: {each.subject}: {each.message}"
         click.secho(output.printable(head), fg=_COLOURS.get(each.severity))
@@ -55,5 +56,6 @@ def _print(findings: Sequence[Any]) -> None:
     click.echo(told or "no fault found")
 
 
-def _records(found: Sequence[Any]) -> list[Writable]:
+def records(found: Sequence[Any]) -> list[Writable]:
+    """Findings or patients as data."""
     return [asdict(each) for each in found]

@@ -19,6 +19,7 @@ from provisioner.errors import ProvisionerError
 
 # Sub-command: its module below provisioner.cli and its one-line help, so that `prov --help` imports nothing.
 COMMANDS = {
+    "setup": ("setup", "Make this machine a head node."),
     "init": ("init", "Make a new site."),
     "node": ("node", "Add, change, list, show and delete nodes."),
     "group": ("group", "Add, change, list, show and delete groups."),

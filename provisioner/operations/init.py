@@ -41,12 +41,7 @@ def init_site(paths: Paths, new: NewSite) -> Path:
     with locked(paths.write_lock):
         if paths.site_file.exists():
             raise ConflictError(f"{paths.site_file} exists already", hint="edit it, or choose another --root")
-        content = site_text(new).encode()
-        problems = examine(
-            {SITE_FILE: content}, catalogue=Catalogue(), overlays=frozenset(), scripts=frozenset()
-        ).problems
-        if problems:
-            raise ConfigError(problems)
+        content = site_content(new)
         for folder in (paths.group_files, paths.node_files):
             make_folder(folder)
         ignore = paths.site / ".gitignore"
@@ -54,6 +49,17 @@ def init_site(paths: Paths, new: NewSite) -> Path:
             write_atomically(ignore, _NOT_IN_GIT.encode())
         write_atomically(paths.site_file, content, mode=_MODE)
     return paths.site_file
+
+
+def site_content(new: NewSite) -> bytes:
+    """The first provisioner.yaml, without mistakes: ConfigError when a value is not what it should be."""
+    content = site_text(new).encode()
+    problems = examine(
+        {SITE_FILE: content}, catalogue=Catalogue(), overlays=frozenset(), scripts=frozenset()
+    ).problems
+    if problems:
+        raise ConfigError(problems)
+    return content
 
 
 def read_admin_keys(file: Path) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from provisioner.lab.cluster import Lab
 from provisioner.lab.network import LabNetwork
 from tests.support.headbox import head as headbox
-from tests.support.headbox.box import CHECKOUT, box
+from tests.support.headbox.box import box
 from tests.support.headbox.head import ADDRESS, Head
 from tests.support.realsite import mac, prov, wait_until
 
@@ -31,32 +32,53 @@ nodes:
 _INSTALL = f"""
 set -e
 {_BIN}/pip install --quiet --no-index --no-deps /payload/*.whl
-ln -sf {_BIN}/prov /usr/bin/prov
-install -m 644 /payload/systemd/provisioner.service /etc/systemd/system/
-install -D -m 644 /payload/systemd/sysusers.conf /usr/lib/sysusers.d/provisioner.conf
-install -D -m 644 /payload/systemd/tmpfiles.conf /usr/lib/tmpfiles.d/provisioner.conf
-systemd-sysusers && systemd-tmpfiles --create
-prov init --cluster lab --network 10.77.0.0/16 --server {ADDRESS}
+"""
+_SETUP = f"{_BIN}/prov setup --interface eth0 --cluster lab --no-packages"
+# A program that has our port for HTTP, as a service of its own.
+_SQUAT = "systemd-run --quiet --unit squatter python3 -m http.server 8080"
+_LISTENS = "until ss -Hltn 'sport = :8080' | grep -q .; do sleep 0.2; done"
+_BOOTABLE = """
+set -e
 prov image load /payload/debian-12.bundle
 prov apply --yes /payload/site.yaml
-systemctl daemon-reload
-systemctl start provisioner || {{ journalctl --no-pager --unit provisioner --lines 40 >&2; exit 1; }}
 """
 
 
+@dataclass(frozen=True)
+class SetUp:
+    """A head node, and what `prov setup` printed on the way: refused, planned, done."""
+
+    head: Head
+    refused: str
+    planned: str
+    done: str
+
+
 @pytest.fixture(scope="module")
-def head(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    """A head node on which the product is installed and started, in a lab without any other daemon."""
+def made(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetUp]:
+    """A bare machine that became a head node by `prov setup`, in a lab without any other daemon."""
     folder = tmp_path_factory.mktemp("head")
     bundle, site = folder / "debian-12.bundle", folder / "site.yaml"
     prov(images.parents[1], "image", "export", "debian-12", str(bundle))
     site.write_text(_SITE)
     wheel = headbox.wheel(folder / "wheel")
-    payload = {wheel.name: wheel, bundle.name: bundle, site.name: site, "systemd": CHECKOUT / "packaging/systemd"}
+    payload = {wheel.name: wheel, bundle.name: bundle, site.name: site}
     with Lab(LabNetwork(IPv4Interface("10.77.0.1/16")), folder / "lab", capture=True) as lab:
         started = headbox.start(lab, box(), payload)
         started.shell(_INSTALL)
-        yield started
+        refused = started.shell(f"{_SQUAT}; {_LISTENS}; {_SETUP} --yes 2>&1 && exit 1; ls -d /etc/prov* || true")
+        planned = started.shell(
+            f"systemctl stop squatter; {_SETUP} --plan; echo status $?; ls -d /etc/prov* || true"
+        )
+        done = started.shell(f"{_SETUP} --yes 2>&1 || {{ journalctl -n 40 -u provisioner >&2; exit 1; }}")
+        started.shell(_BOOTABLE)
+        yield SetUp(started, refused, planned, done)
+
+
+@pytest.fixture(scope="module")
+def head(made: SetUp) -> Head:
+    """The head node."""
+    return made.head
 
 
 def shown(head: Head, *properties: str) -> dict[str, str]:
@@ -69,6 +91,38 @@ def status(head: Head) -> dict[str, Any]:
     """What `prov status` says of the node."""
     (node,) = json.loads(head.shell("prov status --format json"))["nodes"]
     return dict(node)
+
+
+def test_a_program_on_our_port_is_named_with_its_unit_and_nothing_is_changed(made: SetUp) -> None:
+    assert "tcp port 8080 (HTTP) is held by python3 (pid " in made.refused
+    assert "systemctl disable --now squatter.service" in made.refused
+    assert "/etc/provisioner" not in made.refused
+
+
+def test_a_plan_tells_every_step_and_does_none(made: SetUp) -> None:
+    for line in (
+        "make the user and the group provisioner",
+        f"make the site lab with the network 10.77.0.0/16 at {ADDRESS}",
+        "enable and start provisioner.service",
+        "status 2",
+    ):
+        assert line in made.planned
+    assert "/etc/provisioner\n" not in made.planned
+
+
+def test_it_ends_with_what_the_doctor_says(made: SetUp) -> None:
+    assert "the head node is set up" in made.done
+    assert "fault" not in made.done.replace("no fault found", "")
+
+
+def test_a_second_run_changes_nothing_and_says_so(head: Head) -> None:
+    before = shown(head, "MainPID", "NRestarts")
+
+    told = head.shell(f"{_SETUP} --yes")
+
+    assert "nothing to do" in told
+    assert shown(head, "MainPID", "NRestarts") == before
+    assert head.shell(f"{_SETUP} --plan; echo status $?").endswith("status 0\n")
 
 
 def test_the_unit_is_up_once_the_daemon_said_so(head: Head) -> None:

@@ -6,6 +6,7 @@ from tests.support.manual import Page
 from tests.support.manual_world import SLOW
 from tests.support.realsite import CHECKOUT
 
+_FIRST = CHECKOUT / "docs" / "first-node.md"
 PAGES = [Page.read(CHECKOUT, path) for path in (CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/*.md")))]
 
 _BENCH = "takes minutes and other programs; `make bench` and `make test-long` are run apart"
@@ -31,6 +32,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
             )
         ),
         "tests/e2e/test_vagrant.py does the same in a rig of its own",
+    ),
+    **dict.fromkeys(
+        ((page.name, command.text) for page in [Page.read(CHECKOUT, _FIRST)] for command in page.commands),
+        "needs a bare machine; the head node of tests/e2e/test_vagrant.py takes its commands from this page",
     ),
     **dict.fromkeys(
         (

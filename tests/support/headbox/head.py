@@ -32,7 +32,7 @@ class Head:
 
     def shell(self, command: str, *, timeout: float = 300) -> str:
         """What a command of root's prints; it must succeed."""
-        options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"]
+        options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=60", "-o", "LogLevel=ERROR"]
         options += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         return self.lab.run(["ssh", *options, "-i", str(self.key), f"root@{ADDRESS}", command], timeout=timeout)
 

@@ -1,0 +1,1 @@
+"""`prov setup`: a machine becomes a head node. What is there is looked at, a pure plan says what is missing."""
