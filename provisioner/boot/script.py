@@ -57,16 +57,17 @@ class ScriptWriter:
     language: Language = Language.IPXE
 
     def boot(self, decision: Boot, snapshot: Snapshot, tokens: ScriptTokens, *, mac: MacAddress) -> str:
-        """The script that boots a node."""
-        # Stage 1 has the node's IPv4 address alone, whatever iPXE came by.
-        url = snapshot.head_url(decision.interface.network)
+        """The script that boots a node; where there are several head nodes, it goes on with the next."""
+        network = decision.interface.network
+        heads, first = snapshot.head_urls(network), first_head(snapshot, network, self.url)
         before = len(self.language.before.replace("TOKEN", tokens.script))
         context = {
             "node": decision.node,
             "generation": decision.generation,
             "revision": snapshot.revision[:16],
             "token": tokens.script,
-            "kernel_line": kernel_line(decision, snapshot, url=url, token=tokens.stage1, mac=mac, before=before),
+            "urls": (self.url, *(each for each in heads if each != self.url)),
+            "kernel_line": kernel_line(decision, snapshot, url=first, token=tokens.stage1, mac=mac, before=before),
         }
         return self._render(decision.node.script, context)
 
@@ -90,14 +91,22 @@ class ScriptWriter:
         return self.renderer.text(path, self.template(name), {"url": self.url, **context})
 
 
+def first_head(snapshot: Snapshot, network: str, url: str) -> str:
+    """The URL that stage 1 asks first where a script comes from `url`: it has the node's IPv4 address alone."""
+    heads = snapshot.head_urls(network)
+    return url if url in heads else heads[0]
+
+
 def kernel_line(
     decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac: MacAddress, before: int = 0
 ) -> str:
     """The whole kernel line of a boot. What stage 1 needs comes last, where no other argument overrides it.
 
-    `before` is how many bytes the loader puts before it. Raises ProvisionerError for a line that is too long.
+    `url` is the head node that stage 1 asks first, `before` how many bytes the loader puts before the line. Raises
+    ProvisionerError for a line that is too long.
     """
     interface = decision.interface
+    others = [each for each in snapshot.head_urls(interface.network) if each != url]
     gateway = _gateway(decision, snapshot)
     words = [
         *(_checked(argument, decision.node.name) for argument in decision.node.kernel_args),
@@ -109,6 +118,7 @@ def kernel_line(
         # Not init=: dracut would hand all words behind that one to the program.
         *([f"real_init={decision.node.init}"] if decision.node.init else []),
         f"prov.url={url}",
+        *([f"prov.also={','.join(others)}"] if others else []),
         *([f"prov.https={snapshot.site.ports.https}"] if snapshot.site.ports.https else []),
         f"prov.mac={mac}",
         f"prov.interface={interface.name}",
@@ -124,10 +134,10 @@ def kernel_line(
     return line
 
 
-def written_line(decision: Boot, snapshot: Snapshot, *, mac: MacAddress) -> str:
-    """The digest of the kernel line of a boot, before its token is there: the token says it."""
-    url = snapshot.head_url(decision.interface.network)
-    return line_digest(kernel_line(decision, snapshot, url=url, token="", mac=mac))
+def written_line(decision: Boot, snapshot: Snapshot, *, url: str, mac: MacAddress) -> str:
+    """The digest of the kernel line in a script that comes from `url`, but for its token, which says it."""
+    first = first_head(snapshot, decision.interface.network, url)
+    return line_digest(kernel_line(decision, snapshot, url=first, token="", mac=mac))
 
 
 def line_digest(line: str) -> str:

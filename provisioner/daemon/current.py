@@ -113,7 +113,7 @@ def sockets_of(snapshot: Snapshot) -> object:
     return (
         site.ports,
         site.metrics,
-        {name: (network.head, network.dhcp, _of_ipv6(network)) for name, network in site.networks.items()},
+        {name: (network.heads, network.dhcp, _of_ipv6(network)) for name, network in site.networks.items()},
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from provisioner.boot.ledger import Ledger
 from provisioner.config.paths import Paths
+from provisioner.errors import ProvisionerError
 from provisioner.events.history import History
 from provisioner.events.store import EventStore
+
+logger = logging.getLogger(__name__)
 
 
 class StoreRecorder:
@@ -33,5 +37,13 @@ class StoreRecorder:
 
 
 def open_ledger(paths: Paths, store: EventStore) -> Ledger:
-    """The ledger as the last daemon of this site left it."""
-    return Ledger(store.save_boot, History(paths.events).latest_boots().values())
+    """The ledger as the last daemon of this site left it; empty where that cannot be read.
+
+    A boot that it does not know is adopted from its token.
+    """
+    try:
+        known = History(paths.events).latest_boots().values()
+    except ProvisionerError as error:
+        logger.warning("the boots of before are not known: %s", error)
+        return Ledger(store.save_boot)
+    return Ledger(store.save_boot, known)

@@ -28,6 +28,7 @@ from provisioner.daemon.heartbeat import beat
 from provisioner.daemon.lookout import Lookout
 from provisioner.daemon.recorder import StoreRecorder, open_ledger
 from provisioner.daemon.services import Place, Service, Wiring
+from provisioner.daemon.statewatch import StateWatch
 from provisioner.daemon.watch import watch
 from provisioner.daemon.workers import PoolRendering, Workers
 from provisioner.dns.serial import Serials
@@ -163,8 +164,9 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
     wiring = replace(bare, nbd=_nbd(paths, bare, ledger, mint, current.snapshot.site.ports.nbd))
     places, ports = _places(current.snapshot), current.snapshot.site.ports
     hosts = [str(each) for place in places for each in place.addresses]
+    own = frozenset(place.address for place in places)
     footings: list[Footing] = []
-    watchman = Watchman(footings)
+    watchman, statewatch = Watchman(footings), StateWatch(store, record, current.reload)
     current.needed = ledger.revisions
     site = HttpSite(
         snapshot=wiring.snapshot,
@@ -173,6 +175,7 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         loaders=wiring.loaders,
         mac_of=lambda address: next(filter(None, (each.dhcp.mac_of(address) for each in footings)), None),
         rendering=PoolRendering(paths, current.workers),
+        url_in=lambda network: current.snapshot.head_url(network, own),
         ledger=ledger,
         mint=mint,
         record=record,
@@ -191,15 +194,16 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         HttpServer(site, hosts=hosts, port=ports.http, tls_port=ports.https),
         *footings,
         watchman,
-        _control(paths, current, site, watchman),
+        statewatch,
+        _control(paths, current, site, lambda: [*watchman.troubles(), *statewatch.troubles()]),
         *observers(paths, Gauges(current, ledger, store, current.workers), wiring.tally),
     ]
 
 
-def _control(paths: Paths, current: Current, site: HttpSite, watchman: Watchman) -> ControlServer:
+def _control(paths: Paths, current: Current, site: HttpSite, troubles: Callable[[], list[str]]) -> ControlServer:
     return ControlServer(
         paths.control_socket,
-        status=_status(current, watchman),
+        status=_status(current, troubles),
         reload=current.reload,
         push=lambda names: asdict(site.pokes.push(names)),
         runtime=lambda: {"since": current.since, **site.looks.told(current.snapshot.revision)},
@@ -246,18 +250,18 @@ def _places(snapshot: Snapshot) -> list[Place]:
         if network.relayed:
             # Relays bring its questions to where the head node is; answers find their way by its gateway.
             continue
-        if network.head not in own:
+        head = network.own_head(own)
+        if head is None:
             is_elsewhere = network.dhcp is DhcpMode.OFF and network.dhcp6 is Dhcp6Mode.OFF
             if is_elsewhere and (places or name != _last(snapshot)):
                 continue
-            message = (
-                f"no network device of this machine has {network.head}, the head node's address in network {name}"
-            )
+            heads = " or ".join(map(str, network.heads))
+            message = f"no network device of this machine has {heads}, the head node's address in network {name}"
             hint = (
                 f"ip address add {network.head}/{network.cidr.prefixlen} dev DEVICE, or set networks.{name}.server"
             )
             raise UnavailableError(message, hint=hint)
-        places.append(Place(name, own[network.head], network.head, _head6(name, network)))
+        places.append(Place(name, own[head], head, _head6(name, network)))
     return places
 
 
@@ -269,12 +273,14 @@ def _last(snapshot: Snapshot) -> str:
 def _head6(name: str, network: Network) -> IPv6Address | None:
     """The head node's IPv6 address in a network where it gives out such addresses.
 
-    Raises UnavailableError where no device has it.
+    Raises UnavailableError where no device has it. Of several head nodes one has it, and alone serves IPv6.
     """
     head = network.head6
     if network.dhcp6 is Dhcp6Mode.OFF or head is None or network.cidr6 is None:
         return None
     if head not in net.addresses6():
+        if len(network.heads) > 1:
+            return None
         message = f"no network device of this machine has {head}, the head node's IPv6 address in network {name}"
         hint = f"ip address add {head}/{network.cidr6.prefixlen} dev DEVICE, or set networks.{name}.server6"
         raise UnavailableError(message, hint=hint)
@@ -289,7 +295,7 @@ def _announce(current: Current, record: EventSink) -> None:
     notify("READY=1", f"STATUS={message}")
 
 
-def _status(current: Current, watchman: Watchman) -> Callable[[], dict[str, object]]:
+def _status(current: Current, missing: Callable[[], list[str]]) -> Callable[[], dict[str, object]]:
     started = time.time()
 
     def status() -> dict[str, object]:
@@ -300,7 +306,7 @@ def _status(current: Current, watchman: Watchman) -> Callable[[], dict[str, obje
             "revision": current.snapshot.revision,
             "nodes": len(current.snapshot.nodes),
             "problems": [str(problem) for problem in current.problems],
-            "missing": watchman.troubles(),
+            "missing": missing(),
         }
 
     return status

@@ -134,14 +134,14 @@ def boot_script(
     tokens: ScriptTokens,
     mac: str,
     *,
-    url: str | None,
+    url: str,
     language: Language = Language.IPXE,
 ) -> str:
-    """The script that boots a node; `url` is where it reaches us, if not at the head node's IPv4 address."""
+    """The script that boots a node; `url` is where it reaches us."""
     what = f"the script of {decision.node.name}"
     with _replaceable(what):
         snapshot = _snapshot(paths, revision)
-        writer = _writer(paths, revision, url or snapshot.head_url(decision.interface.network), language)
+        writer = _writer(paths, revision, url, language)
         with timed(what):
             return writer.boot(decision, snapshot, tokens, mac=MacAddress(mac))
 

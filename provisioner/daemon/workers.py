@@ -144,7 +144,7 @@ class PoolRendering:
         revision: str,
         tokens: ScriptTokens,
         mac: MacAddress,
-        url: str | None,
+        url: str,
         *,
         language: Language = Language.IPXE,
     ) -> str:

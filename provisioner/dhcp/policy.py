@@ -161,7 +161,7 @@ def _place(case: Case, wanted: IPv4Address | None) -> _Place:
 
 def _usable(case: Case, address: IPv4Address) -> bool:
     cidr = case.network.cidr
-    ours = (case.context.server, case.network.head, case.network.gateway)
+    ours = (case.context.server, *case.network.heads, case.network.gateway)
     ends = (cidr.network_address, cidr.broadcast_address)
     return address not in case.context.snapshot.by_address and address not in ours and address not in ends
 

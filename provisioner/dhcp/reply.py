@@ -214,7 +214,8 @@ def _settings(case: Case) -> dict[int, bytes]:
 
 
 def _resolvers(case: Case) -> Sequence[IPv4Address]:
-    own = (case.context.server,) if case.context.snapshot.site.ports.dns else ()
+    server, others = case.context.server, case.network.servers
+    own = (server, *(each for each in others if each != server)) if case.context.snapshot.site.ports.dns else ()
     written = [each for each in case.network.dns if isinstance(each, IPv4Address)]
     return written[:_RESOLVER_LIMIT] or own
 

@@ -97,8 +97,8 @@ class Sentry:
             return
         server = message.address(Option.SERVER) or IPv4Address(packet[12:16])
         now = time.time()
-        # A relay passes on what we answered at another network of the site.
-        ours = {self._address, *(each.head for each in snapshot.site.networks.values())}
+        # A relay passes on what we answered at another network of the site, and other head nodes answer too.
+        ours = {self._address, *(head for each in snapshot.site.networks.values() for head in each.heads)}
         if server not in ours and self._throttle.allows((server, hardware), now):
             self._record(foreign(message, server, hardware.hex(":"), now))
 

@@ -240,7 +240,7 @@ def _fits(record: Record, kind: int) -> bool:
 
 
 def _heads(network: Network) -> Iterator[Address]:
-    yield network.head
+    yield from network.heads
     if network.head6:
         yield network.head6
 

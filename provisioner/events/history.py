@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -164,10 +165,19 @@ def _event(row: dict[str, Any]) -> Event:
 
 @contextmanager
 def _connection(path: Path) -> Iterator[sqlite3.Connection]:
-    # Not read-only: a reader of a write-ahead log has to be able to make the -shm file after a crash.
-    database = sqlite3.connect(path, timeout=5)
+    if _is_at_rest(path):
+        # On a read-only file system SQLite cannot make the files that readers of a write-ahead log share.
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+    else:
+        # Not read-only: a reader of a write-ahead log has to be able to make the -shm file after a crash.
+        database = sqlite3.connect(path, timeout=5)
     database.row_factory = sqlite3.Row
     try:
         yield database
     finally:
         database.close()
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether nobody can write the file, and nobody was doing so when that began."""
+    return os.statvfs(path).f_flag & os.ST_RDONLY != 0 and not path.with_name(f"{path.name}-wal").exists()

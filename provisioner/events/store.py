@@ -1,22 +1,26 @@
 """Events and boots in SQLite: written in batches by one thread, read by anybody at any time.
 
-The data path only appends to a queue. A crash loses what came in the last instant before it, never the file.
+The data path only appends to a queue. A crash loses what came in the last instant before it, never the file. What
+cannot be written, because the disk is full or read-only, waits in memory until it can (`events.held`).
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from itertools import chain, groupby
 from pathlib import Path
 from typing import cast
 
 from provisioner.errors import UnavailableError
+from provisioner.events.held import Flush, Held, SaveBoot, SaveReport, Write
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
 
@@ -48,26 +52,31 @@ _LONGEST_QUEUE = 200_000
 _GATHER = 0.05
 # So many events are inserted by one statement: in each of its steps the lock of the interpreter changes hands.
 _AT_ONCE = 50
-# Events of firmware and loader this long before a script belong to its boot: a BIOS chain takes 15 s, a
-# firmware that tries other ports first some minutes.
-JOIN_WINDOW = 600.0
-
-
-_Write = Callable[[sqlite3.Connection], None]
+# How long the writer waits after a failure before it tries the file again, in seconds.
+_RETRY = 1.0
 
 
 class EventStore:
     """The writer. One object a daemon; `close` writes what is queued.
 
-    Raises UnavailableError when the file cannot be opened or is no events file.
+    A file that cannot be written, at the start or later, is tried again every second, and `trouble` says why; what
+    comes meanwhile is kept. Raises UnavailableError when the file is no events file.
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = _open(path)
-        self._queue: queue.SimpleQueue[Event | _Write | None] = queue.SimpleQueue()
+        self._path = path
+        self._database: sqlite3.Connection | None = None
+        self._queue: queue.SimpleQueue[Event | Write | None] = queue.SimpleQueue()
         self._urgent = threading.Event()
-        self._lost = 0
-        self._lost_before = 0
+        self._held = Held(_LONGEST_QUEUE)
+        # Each of these has one thread that counts.
+        self._dropped = self._unwritable = self._lost_told = 0
+        self._next_try = 0.0
+        self.trouble = ""
+        try:
+            self._database = _open(path)
+        except (OSError, sqlite3.OperationalError) as error:
+            self._not_now(error)
         self._thread = threading.Thread(target=self._write_batches, name="events", daemon=True)
         self._thread.start()
 
@@ -76,16 +85,15 @@ class EventStore:
         if self._queue.qsize() < _LONGEST_QUEUE:
             self._queue.put(event)
         else:
-            self._lost += 1
+            self._dropped += 1
 
     def save_boot(self, boot: BootRecord) -> None:
         """Queue the new state of a boot; the events of its machine that had no boot yet are joined to it."""
-        self._queue.put(lambda database: _save_boot(database, boot))
+        self._queue.put(SaveBoot(boot))
 
     def save_report(self, node: str, boot: str, time: float, facts: dict[str, str]) -> None:
         """Queue what a running node said of itself."""
-        row = (node, boot, time, json.dumps(facts))
-        self._queue.put(lambda database: _save_report(database, row))
+        self._queue.put(SaveReport(node, boot, time, facts))
 
     def submit(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Queue other work on the file (events.retention); it has to be short, because records wait behind it."""
@@ -93,17 +101,17 @@ class EventStore:
 
     @property
     def waiting(self) -> int:
-        """How much is queued and not yet in the file."""
-        return self._queue.qsize()
+        """How much is queued or kept and not yet in the file."""
+        return self._queue.qsize() + len(self._held)
 
     @property
     def lost(self) -> int:
-        """How many records could not be written since the start."""
-        return self._lost_before + self._lost
+        """How many records could not be written since the start, and never will be."""
+        return self._dropped + self._unwritable + self._held.lost
 
     def flushed(self, then: Callable[[], None]) -> None:
-        """Call `then` in the writer's thread once everything queued so far is in the file."""
-        self._queue.put(_Flush(then))
+        """Call `then` in the writer's thread once everything queued so far is in the file, or cannot be."""
+        self._queue.put(Flush(then))
         self._urgent.set()
 
     def close(self) -> None:
@@ -117,16 +125,28 @@ class EventStore:
         while running:
             batch, running = self._take_batch()
             self._write(batch)
-            if self._lost:
-                logger.error("%d events are lost: more came than the disk takes", self._lost)
-                self._lost_before += self._lost
-                self._lost = 0
-        self._database.close()
+            self._tell_lost()
+        self._next_try = 0.0
+        self._write_held()
+        if self._held:
+            logger.error("%d records are lost: %s", len(self._held), self.trouble)
+            self._unwritable += len(self._held)
+        if self._database is not None:
+            self._database.close()
 
-    def _take_batch(self) -> tuple[list[Event | _Write], bool]:
+    def _tell_lost(self) -> None:
+        lost = self.lost
+        if lost > self._lost_told:
+            logger.error("%d events are lost: more came than the disk takes", lost - self._lost_told)
+            self._lost_told = lost
+
+    def _take_batch(self) -> tuple[list[Event | Write], bool]:
         """What is queued, after a moment for more to come unless somebody waits; False with the last batch."""
-        work = self._queue.get()
-        batch: list[Event | _Write] = []
+        batch: list[Event | Write] = []
+        try:
+            work = self._queue.get(timeout=_RETRY if self.trouble else None)
+        except queue.Empty:
+            return batch, True
         if self._queue.qsize() < _BATCH:
             self._urgent.wait(_GATHER)
             self._urgent.clear()
@@ -137,64 +157,120 @@ class EventStore:
             work = self._queue.get()
         return batch, False
 
-    def _write(self, batch: Sequence[Event | _Write]) -> None:
-        """Write a batch in one transaction, and tell those who wait for it, whatever becomes of it."""
+    def _write(self, batch: Sequence[Event | Write]) -> None:
+        """Write a batch, or keep it; and tell those who wait for it, whatever becomes of it."""
+        if self.trouble:
+            # Behind what is kept already, so that all stays in its order.
+            self._held.add(batch)
+            self._write_held()
+        else:
+            try:
+                self._insert_all(batch)
+            except _NotNow:
+                self._held.add(batch)
+        for work in batch:
+            if isinstance(work, Flush):
+                work.then()
+
+    def _write_held(self) -> None:
+        if not self.trouble or time.monotonic() < self._next_try:
+            return
+        count = len(self._held)
+        with suppress(_NotNow):
+            self._database = self._database or self._opened()
+            while self._held:
+                piece = self._held.first(_BATCH)
+                self._insert_all(piece)
+                self._held.written(len(piece))
+            self.trouble = ""
+            logger.info("the events file is written again, with %d records that had to wait", count)
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return _open(self._path)
+        except (OSError, sqlite3.OperationalError, UnavailableError) as error:
+            raise self._not_now(error) from None
+
+    def _insert_all(self, batch: Sequence[Event | Write]) -> None:
+        """Insert a batch in one transaction; _NotNow when the file takes nothing."""
         try:
             self._insert(batch)
-        except sqlite3.OperationalError:
-            # A full disk must not end the daemon: nodes still boot, and the log says what is lost.
-            logger.exception("%d events are lost, they cannot be written", len(batch))
-            self._lost_before += len(batch)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise self._not_now(error) from None
         except Exception:
             if len(batch) == 1:
                 logger.exception("an event is lost, it cannot be written")
-                self._lost_before += 1
+                self._unwritable += 1
             else:
                 # One odd value must not take the others of its batch with it.
                 for work in batch:
-                    self._write([work])
-                return
-        for work in batch:
-            if isinstance(work, _Flush):
-                work.then()
+                    self._insert_all([work])
 
-    def _insert(self, batch: Sequence[Event | _Write]) -> None:
-        with self._database:
-            self._database.execute("begin")
+    def _not_now(self, error: Exception) -> _NotNow:
+        """Nodes still boot; a file system that comes back may be another one, so the file is opened anew."""
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+        reason = "the file system is read-only" if _is_read_only(self._path.parent) else error
+        if not self.trouble:
+            logger.error("%s cannot be written: %s; what happens is kept in memory", self._path, reason)
+        self.trouble = f"{self._path} cannot be written: {reason}"
+        self._next_try = time.monotonic() + _RETRY
+        return _NotNow(self.trouble)
+
+    def _insert(self, batch: Sequence[Event | Write]) -> None:
+        database = self._database
+        if database is None:
+            raise ValueError("there is no file to write to")
+        with database:
+            database.execute("begin")
             for are_events, run in groupby(batch, key=_is_event):
                 if are_events:
-                    _insert_events(self._database, cast("list[Event]", list(run)))
+                    _insert_events(database, cast("list[Event]", list(run)))
                 else:
-                    for work in cast("Iterator[_Write]", run):
-                        work(self._database)
+                    for work in cast("Iterator[Write]", run):
+                        work(database)
 
 
-def _is_event(work: Event | _Write) -> bool:
+def _is_read_only(folder: Path) -> bool:
+    # SQLite says "unable to open database file" of it.
+    try:
+        return os.statvfs(folder).f_flag & os.ST_RDONLY != 0
+    except OSError:
+        return False
+
+
+class _NotNow(Exception):  # noqa: N818 - it is no error of anybody, and never leaves this module
+    """The file cannot be written at present."""
+
+
+def _is_event(work: Event | Write) -> bool:
     return type(work) is Event
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    """The file, ready to be written. Raises OSError or sqlite3.OperationalError where it cannot be written now."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Made before SQLite does, so that it is never open to everybody: events name machines and reasons.
+    if not path.exists():
+        path.touch(mode=0o640)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        # Made before SQLite does, so that it is never open to everybody: events name machines and reasons.
-        path.touch(mode=0o640, exist_ok=True)
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         database.execute("pragma journal_mode = wal")
         database.execute("pragma synchronous = normal")
         database.executescript(_SCHEMA)
+        # A statement that finds everything as it is writes nothing; this one does, so a file that cannot be
+        # written is known here.
         database.execute(f"pragma user_version = {VERSION}")
-    except (OSError, sqlite3.Error) as error:
+    except sqlite3.OperationalError:
+        database.close()
+        raise
+    except sqlite3.Error as error:
+        database.close()
         hint = "move the file away to begin a new one, or restore it"
         raise UnavailableError(f"the events file {path} cannot be used: {error}", hint=hint) from None
     return database
-
-
-@dataclass(frozen=True, slots=True)
-class _Flush:
-    then: Callable[[], None]
-
-    def __call__(self, database: sqlite3.Connection) -> None:
-        """Nothing to write."""
 
 
 def _insert_events(database: sqlite3.Connection, events: Sequence[Event]) -> None:
@@ -243,39 +319,3 @@ _INSERT = (
 _INSERT_MANY = _INSERT + ", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" * (_AT_ONCE - 1)
 _STAGES = {stage: stage.value for stage in Stage}
 _LEVELS = {level: level.value for level in Level}
-
-
-def _save_boot(database: sqlite3.Connection, boot: BootRecord) -> None:
-    database.execute(
-        "insert or replace into boot values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            boot.id,
-            boot.node,
-            boot.mac,
-            boot.generation,
-            boot.revision,
-            boot.opened,
-            boot.stage.value,
-            boot.state,
-            boot.changed,
-            boot.reason,
-        ),
-    )
-    # Only what a machine does before it has a boot id: a running system that asks for a lease is not booting.
-    database.execute(
-        "update event set boot = ?, node = ? where mac = ? and boot is null and stage in (?, ?)"
-        " and time between ? and ?",
-        (
-            boot.id,
-            boot.node,
-            boot.mac,
-            Stage.DHCP.value,
-            Stage.LOADER.value,
-            boot.opened - JOIN_WINDOW,
-            boot.opened + 1,
-        ),
-    )
-
-
-def _save_report(database: sqlite3.Connection, row: tuple[str, str, float, str]) -> None:
-    database.execute("insert or replace into report values (?, ?, ?, ?)", row)

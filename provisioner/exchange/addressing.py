@@ -104,7 +104,7 @@ def addressing_of(
 
 
 def _subnet(snapshot: Snapshot, name: str, network: Network, nodes: Iterable[ResolvedNode]) -> Subnet:
-    own = (network.head,) if snapshot.site.ports.dns else ()
+    own = network.heads if snapshot.site.ports.dns else ()
     written = tuple(each for each in network.dns if isinstance(each, IPv4Address))[:_RESOLVER_LIMIT]
     return Subnet(
         name=name,

@@ -120,10 +120,10 @@ def sync_directory(path: Path) -> None:
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on a file, which is made when missing. ConflictError without `wait` when taken."""
     make_folder(path.parent)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handle = _opened_lock(path)
     try:
         # A second name may lead to it from where it is somebody's treasure.
-        if os.fstat(handle).st_nlink == 1:
+        if os.fstat(handle).st_nlink == 1 and not _is_read_only(path.parent):
             give_like_folder(handle, path.parent)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -132,6 +132,19 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _opened_lock(path: Path) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    if not _is_read_only(path.parent):
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    # What is read-only can still be looked at, by several at a time too. Where there is no lock file, its folder
+    # takes its place.
+    return os.open(path if path.exists() else path.parent, os.O_RDONLY | flags)
+
+
+def _is_read_only(folder: Path) -> bool:
+    return os.statvfs(folder).f_flag & os.ST_RDONLY != 0
 
 
 def digest_of(path: Path) -> str:

@@ -138,11 +138,10 @@ class Scripts:
         )
         sources = _sources(decision, asker)
         try:
-            line = written_line(decision, site.snapshot(), mac=mac)
+            url = _url6(asker) or site.url_in(decision.interface.network)
+            line = written_line(decision, site.snapshot(), url=url, mac=mac)
             tokens = ScriptTokens(*(self._token(record, stage, sources, line) for stage in _SCRIPT_STAGES))
-            text = await site.rendering.boot_script(
-                decision, revision, tokens, mac, _url6(asker), language=asker.language
-            )
+            text = await site.rendering.boot_script(decision, revision, tokens, mac, url, language=asker.language)
         except ProvisionerError as error:
             site.ledger.settle(record, "failed", now=site.now(), reason=error.message)
             refused = Refused(decision.node, error.message, error.hint or "prov check")

@@ -35,11 +35,11 @@ class Rendering(Protocol):
         revision: str,
         tokens: ScriptTokens,
         mac: MacAddress,
-        url: str | None,
+        url: str,
         *,
         language: Language,
     ) -> str:
-        """The script that boots a node at a revision; `url` is ours, if not the head node's IPv4 address."""
+        """The script that boots a node at a revision; `url` is ours."""
 
     async def other_script(
         self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str, *, language: Language
@@ -66,6 +66,7 @@ class HttpSite:
 
     `now` gives Unix seconds, `artifact` the file of a digest, `mac_of` the holder of an address of a pool,
     `link_of` the measured bits a second of the link to a network. `tls` is what is shown to those who come by TLS.
+    `url_in` tells where this head node answers in a network of the site.
     `signing` are the keys of the site that machines check answers with; without it nothing is signed.
     """
 
@@ -80,6 +81,7 @@ class HttpSite:
     record: EventSink
     recorder: Recorder
     now: Callable[[], float]
+    url_in: Callable[[str], str]
     pokes: Pokes = field(default_factory=Pokes)
     looks: Looks = field(default_factory=Looks)
     tally: Tally = field(default_factory=Tally)

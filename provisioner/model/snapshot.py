@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
@@ -67,9 +68,14 @@ class Snapshot:
                 found[node.uuid] = None if node.uuid in found else node
         return {uuid: node for uuid, node in found.items() if node}
 
-    def head_url(self, network: str) -> str:
-        """Where the HTTP service answers in a network of the site."""
-        return f"http://{self.site.networks[network].head}:{self.site.ports.http}"
+    def head_url(self, network: str, own: Container[IPv4Address] = ()) -> str:
+        """Where the HTTP service answers in a network: of several head nodes the one with these addresses."""
+        written = self.site.networks[network]
+        return f"http://{written.own_head(own) or written.head}:{self.site.ports.http}"
+
+    def head_urls(self, network: str) -> tuple[str, ...]:
+        """Where the HTTP services of all head nodes answer in a network."""
+        return tuple(f"http://{each}:{self.site.ports.http}" for each in self.site.networks[network].heads)
 
     def network_of(self, address: Address) -> tuple[str, Network] | None:
         """The name and definition of the network that holds an address."""

@@ -6,6 +6,7 @@ mistake with its position.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
@@ -95,6 +96,7 @@ class Network(Written):
     dhcp: DhcpMode = DhcpMode.AUTHORITATIVE
     dhcp6: Dhcp6Mode = Dhcp6Mode.OFF
     server: IPv4Address | None = None
+    servers: tuple[IPv4Address, ...] = ()
     server6: IPv6Address | None = None
     gateway: IPv4Address | None = None
     gateway6: IPv6Address | None = None
@@ -108,8 +110,20 @@ class Network(Written):
 
     @property
     def head(self) -> IPv4Address:
-        """The address of the head node in this network: `server`, or the first host of the network."""
-        return self.server or self.cidr.network_address + 1
+        """The address of the head node in this network: `server`, or the first host of the network.
+
+        Where there are several head nodes, that of the first one.
+        """
+        return self.heads[0]
+
+    @property
+    def heads(self) -> tuple[IPv4Address, ...]:
+        """The addresses of all head nodes that answer in this network: `servers`, or the only one."""
+        return self.servers or (self.server or self.cidr.network_address + 1,)
+
+    def own_head(self, own: Container[IPv4Address]) -> IPv4Address | None:
+        """The address that a head node with these addresses has in this network, or None where it has none."""
+        return next((each for each in self.heads if each in own), None)
 
     @property
     def head6(self) -> IPv6Address | None:

@@ -65,7 +65,8 @@ def compile_site(paths: Paths, catalogue: Catalogue, needed: Collection[str] = (
     keep(paths, files)
     publish_if_absent(paths, checked.published)
     set_current(paths, checked.revision)
-    prune(paths, needed, newest=KEPT)
+    with suppress(OSError):
+        prune(paths, needed, newest=KEPT)
     return checked
 
 

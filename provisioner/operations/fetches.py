@@ -87,7 +87,7 @@ def resolve(url: str, snapshot: Snapshot, tokens: Tokens) -> Target:
     if "${" in url:
         return Target()
     parts = urlsplit(url)
-    heads = {str(network.head) for network in snapshot.site.networks.values()}
+    heads = {str(head) for network in snapshot.site.networks.values() for head in network.heads}
     if parts.hostname not in heads:
         return Target()
     if parts.scheme != "http" or parts.port != snapshot.site.ports.http:

@@ -230,7 +230,7 @@ def head_for(snapshot: Snapshot, node: ResolvedNode) -> Head:
     networks = snapshot.site.networks
     network = networks[interface.network] if interface else next(iter(networks.values()))
     url = f"http://{network.head}:{snapshot.site.ports.http}"
-    return Head(HEAD_NAME, network.domain, network.head, url, network.dns or (network.head,))
+    return Head(HEAD_NAME, network.domain, network.head, url, network.dns or network.heads)
 
 
 def context_for(snapshot: Snapshot, node: ResolvedNode, key: SiteKey) -> Context:

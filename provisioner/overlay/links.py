@@ -217,8 +217,9 @@ class _Making:
 
     def _servers(self, spoken: Iterable[ResolvedInterface], *, boots: bool) -> Iterable[Address]:
         found = _own_or_network((each.dns, getattr(self._network(each), "dns", ())) for each in spoken)
-        heads = [network.head for each in spoken if (network := self._network(each))] if boots else []
-        return found or heads[:1]
+        if found or not boots:
+            return found
+        return next((network.heads for each in spoken if (network := self._network(each))), ())
 
     def _domains(self, spoken: Iterable[ResolvedInterface], *, boots: bool) -> Iterable[str]:
         found = _own_or_network((each.search, getattr(self._network(each), "search", ())) for each in spoken)

@@ -53,7 +53,7 @@ def _owner(address: IPv4Address, network: Network) -> str | None:
         return "the address of the network itself"
     if address == network.cidr.broadcast_address and network.cidr.prefixlen < 31:
         return "the broadcast address"
-    if address == network.head:
+    if address in network.heads:
         return "the address of the server"
     if address == network.gateway:
         return "the address of the gateway"

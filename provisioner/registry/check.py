@@ -96,7 +96,8 @@ def check_site(site: Site, root: Value) -> list[Problem]:
     for index, (name, network) in enumerate(networks):
         for key, message in _misfits(network):
             problems.append(_in_site(root, ("networks", name, key), message, f"the network is {network.cidr}"))
-        if network.relayed and network.server not in (heads := _heads(site)):
+        heads = _heads(site)
+        if network.relayed and not {*(network.servers or (network.server,))} <= {*heads}:
             message = f"the server of {name} is the head node's address in no other network"
             hint = f"the head node is at {listed(frozenset(map(str, heads)))}"
             problems.append(_in_site(root, ("networks", name, "relayed"), message, hint))
@@ -145,7 +146,8 @@ def _shared(claim: Claim, first: Claim) -> Problem:
 
 def _heads(site: Site) -> list[IPv4Address]:
     """Where the head node is itself; networks without room have a problem of their own."""
-    return [each.head for each in site.networks.values() if not each.relayed and not unusable(each.cidr)]
+    own = (each for each in site.networks.values() if not each.relayed and not unusable(each.cidr))
+    return [head for each in own for head in each.heads]
 
 
 def _misfits(network: Network) -> Iterator[tuple[str, str]]:
@@ -153,11 +155,9 @@ def _misfits(network: Network) -> Iterator[tuple[str, str]]:
     if unfit:
         yield "cidr", unfit
         return
-    if network.server in {network.cidr.network_address, network.cidr.broadcast_address}:
-        yield "server", f"the server {network.server} is the network's own or its broadcast address"
-    for key, address in (("server", network.server), ("gateway", network.gateway)):
-        if address is not None and address not in network.cidr and not (network.relayed and key == "server"):
-            yield key, f"the {key} {address} is outside the network"
+    yield from _misfits_of_heads(network)
+    if network.gateway is not None and network.gateway not in network.cidr:
+        yield "gateway", f"the gateway {network.gateway} is outside the network"
     if network.relayed and network.gateway is None:
         yield "relayed", "nodes behind a relay reach the head node by `gateway`, which is not written"
     yield from _misfits6(network)
@@ -166,8 +166,22 @@ def _misfits(network: Network) -> Iterator[tuple[str, str]]:
     first, last = network.pool.ends
     if first not in network.cidr or last not in network.cidr:
         yield "pool", f"the pool {network.pool} is outside the network"
-    elif first <= network.head <= last:
-        yield "pool", f"the pool {network.pool} holds the server's address {network.head}"
+    for head in network.heads:
+        if first <= head <= last and first in network.cidr and last in network.cidr:
+            yield "pool", f"the pool {network.pool} holds the server's address {head}"
+
+
+def _misfits_of_heads(network: Network) -> Iterator[tuple[str, str]]:
+    key = "servers" if network.servers else "server"
+    if network.server is not None and network.servers:
+        yield "servers", "server: is the address of the only head node; with servers: leave it out"
+    if len(set(network.servers)) < len(network.servers):
+        yield "servers", "the servers name an address twice"
+    for address in network.servers or (network.server,):
+        if address in {network.cidr.network_address, network.cidr.broadcast_address}:
+            yield key, f"the server {address} is the network's own or its broadcast address"
+        if address is not None and address not in network.cidr and not network.relayed:
+            yield key, f"the server {address} is outside the network"
 
 
 def _misfits6(network: Network) -> Iterator[tuple[str, str]]:

@@ -41,7 +41,7 @@ _Found = tuple[tuple[str | int, ...], str, str]
 
 def _forwarders(site: Site) -> Iterator[_Found]:
     usable = [network for network in site.networks.values() if not unusable(network.cidr)]
-    own = {address for network in usable for address in (network.head, network.head6)}
+    own = {address for network in usable for address in (*network.heads, network.head6)}
     for index, address in enumerate(site.dns.forwarders):
         if address in own or address.is_loopback or address.is_unspecified or address.is_multicast:
             message = f"{address} is this server itself, or no server: a question would go in circles"

@@ -81,4 +81,7 @@ def set_current(paths: Paths, revision: str) -> None:
         problems = published.problems()
     if problems:
         raise ConfigError(problems)
+    if read_current(paths) == revision:
+        # The state may be read-only, and what is written stays served all the same.
+        return
     write_atomically(paths.current_revision, f"{revision}\n".encode(), mode=_MODE)

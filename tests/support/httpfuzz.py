@@ -98,6 +98,7 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
         artifact=lambda _: artifact,
         loaders={"snponly.efi": b"loader" * 100},
         mac_of=lambda _: _STARTING,
+        url_in=lambda _: f"http://{HOST}",
         rendering=_Rendering(),
         ledger=Ledger(lambda _: None),
         mint=_MINT,

@@ -44,17 +44,8 @@ class Namespace:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Move this thread into the namespace. Sockets made meanwhile stay there afterwards."""
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        there = os.open(Path("/run/netns") / self.name, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            _setns(there)
-            try:
-                yield
-            finally:
-                _setns(home)
-        finally:
-            os.close(there)
-            os.close(home)
+        with _within(Path("/run/netns") / self.name):
+            yield
 
 
 @contextmanager
@@ -79,6 +70,28 @@ def veth(one: Namespace, other: Namespace) -> Iterator[tuple[str, str]]:
     one.ip("link", "set", ends[0], "up")
     other.ip("link", "set", ends[1], "up")
     yield ends
+
+
+@contextmanager
+def network_of(process: int) -> Iterator[None]:
+    """Move this thread into the network of a process. Sockets made meanwhile stay there afterwards."""
+    with _within(Path(f"/proc/{process}/ns/net")):
+        yield
+
+
+@contextmanager
+def _within(network: Path) -> Iterator[None]:
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    there = os.open(network, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _setns(there)
+        try:
+            yield
+        finally:
+            _setns(home)
+    finally:
+        os.close(there)
+        os.close(home)
 
 
 def _setns(handle: int) -> None:

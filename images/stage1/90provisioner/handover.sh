@@ -26,5 +26,9 @@ hand_over() {
         echo "$key=$(sheet $key)"
     done > "$WORK/boot"
     echo "$URL" > "$WORK/url"
+    # The agent asks the others when this one is silent.
+    for other in $OTHERS; do
+        (use_head "$other" && echo "$URL")
+    done > "$WORK/also"
     say "handing over to $(sheet generation)"
 }

@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034 # the parts share these names
 # The root image into memory: by turns, resumed where it broke off, checked.
 
 told() {
@@ -20,6 +21,7 @@ stream_root() {
     # Writes the image to standard output and goes on where a broken transfer ended.
     offset=0
     attempts=0
+    refusals=0
     deadline=$(($(date +%s) + PATIENCE))
     while :; do
         : > "$WORK/header"
@@ -36,13 +38,16 @@ stream_root() {
                     continue
                 fi
                 ;;
-            4??) fail "the head node refuses the root image (status ${counts##*@})" ;;
+            4??)
+                ! everyone_refused || fail "the head node refuses the root image (status ${counts##*@})"
+                continue
+                ;;
         esac
         [ $offset -lt "$ROOT_SIZE" ] || return 0
         attempts=$((attempts + 1))
         [ "$(date +%s)" -lt $deadline ] || fail "the root image did not arrive in $PATIENCE s"
         say "image: $offset of $ROOT_SIZE bytes; attempt $attempts: $(grep -v '^@' "$WORK/transfer" | tr '\n' ' ')"
-        back_off $attempts
+        try_on $attempts
     done
 }
 

@@ -3,7 +3,8 @@
 # Stage 1: network from the kernel line, the root file system, overlays over it, a report at every step.
 #
 # Kernel line: prov.url=http://HEAD:PORT prov.token=TOKEN prov.mac=MAC prov.interface=NAME prov.ip=ADDRESS/PREFIX
-# prov.root=KIND and, where there are, prov.prefetch=1, prov.gateway=ADDRESS and prov.https=PORT.
+# prov.root=KIND and, where there are, prov.prefetch=1, prov.gateway=ADDRESS, prov.https=PORT and prov.also=URL,URL of
+# other head nodes.
 # Nothing that comes from the network is ever evaluated: the boot sheet is read key by key.
 
 WORK=/run/provisioner
@@ -12,6 +13,8 @@ WORK=/run/provisioner
 PATIENCE=900
 # What the head node's certificate is checked against, where it speaks TLS.
 AUTHORITY=
+# The head nodes that are asked when this one is silent, with a space between two.
+OTHERS=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
@@ -31,9 +34,9 @@ make_root() {
 
 stage1_main() {
     mkdir -p "$WORK"
-    URL=$(argument url)
     MAC=$(argument mac)
-    BASE="$URL/t/$(argument token)"
+    OTHERS=$(argument also | tr , ' ')
+    use_head "$(argument url)"
     say "stage 1 starts"
     start_network
     start_tls

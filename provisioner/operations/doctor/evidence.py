@@ -96,7 +96,7 @@ class Evidence:
         """A network device with an address of the head node, for commands that name one."""
         networks = self.snapshot.site.networks.values() if self.snapshot else ()
         return next(
-            (self.host.addresses[each.head] for each in networks if each.head in self.host.addresses), "any"
+            (self.host.addresses[own] for each in networks if (own := each.own_head(self.host.addresses))), "any"
         )
 
     def node_of(self, mac: str | None) -> ResolvedNode | None:

@@ -39,15 +39,17 @@ def daemon(evidence: Evidence) -> Iterator[Finding]:
 def addresses(evidence: Evidence) -> Iterator[Finding]:
     """Whether this machine has the head's address in each network, on a device that works."""
     for name, network in _served(evidence):
-        device = evidence.host.addresses.get(network.head)
+        head = network.own_head(evidence.host.addresses)
+        device = evidence.host.addresses[head] if head else None
         if device is None:
-            message = f"no network device has {network.head}, the head node's address in the network {name}"
+            heads = " or ".join(map(str, network.heads))
+            message = f"no network device has {heads}, the head node's address in the network {name}"
             fix = f"ip address add {network.head}/{network.cidr.prefixlen} dev DEVICE"
             yield of_head("address-missing", _FAULT, message, fix)
             continue
         facts = evidence.host.devices.get(device)
         if facts and not facts.up:
-            message = f"{device}, which has {network.head}, is down or has no cable"
+            message = f"{device}, which has {head}, is down or has no cable"
             yield of_head("link-down", _FAULT, message, f"ip link set {device} up", f"ip -s link show {device}")
         if facts and network.mtu and facts.mtu != network.mtu:
             message = f"the network {name} has an MTU of {network.mtu}, and {device} of {facts.mtu} bytes"
@@ -120,7 +122,7 @@ def route_filter(evidence: Evidence) -> Iterator[Finding]:
     if not relayed:
         return
     for name, network in _served(evidence):
-        device = evidence.host.addresses.get(network.head, "")
+        device = evidence.host.addresses.get(network.own_head(evidence.host.addresses) or network.head, "")
         facts = evidence.host.devices.get(device)
         if facts and facts.rp_filter == _STRICT:
             relay, count = relayed.most_common(1)[0]
@@ -193,7 +195,7 @@ def _wanted_ports(evidence: Evidence) -> list[tuple[str, str, int]]:
 
 def _in_the_way(evidence: Evidence, listener: Listener) -> bool:
     """Whether a socket has our address or all of them; one on 127.0.0.53 takes nothing from us."""
-    ours = {str(network.head) for _, network in _served(evidence)}
+    ours = {str(head) for _, network in _served(evidence) for head in network.heads}
     return listener.address in {*ours, "0.0.0.0", "::", ""}  # noqa: S104 - compared, not bound
 
 

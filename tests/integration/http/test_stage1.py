@@ -22,8 +22,7 @@ WORK=$SCRATCH
 argument() { [ "$1" != token ] || echo "$TOKEN"; [ "$1" != https ] || echo 8443; }
 say() { echo "$*" >> "$SCRATCH/said"; }
 fail() { echo "FAILED: $*" >> "$SCRATCH/said"; exit 1; }
-URL=$HEAD
-BASE=$URL/t/$TOKEN
+use_head "$HEAD"
 start_tls
 fetch_small sheet "$WORK/sheet"
 ROOT_SIZE=$(sheet root_size)

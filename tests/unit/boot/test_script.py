@@ -89,6 +89,22 @@ def test_what_stage_1_needs_comes_last_on_the_kernel_line() -> None:
     assert line.index("prov.url=http://evil") < line.index("prov.url=http://10.0.0.1:8080")
 
 
+def test_with_several_head_nodes_the_script_and_stage_1_go_on_with_the_next() -> None:
+    node = resolved.node()
+    servers = tuple(IPv4Address(f"10.0.0.{number}") for number in (2, 1, 3))
+    site = resolved.site(networks={"provision": Network(cidr=IPv4Network("10.0.0.0/16"), servers=servers)})
+    decision = Boot(node, resolved.generation(), node.interfaces[0], "because")
+
+    text = writer().boot(decision, Snapshot.build(resolved.REVISION, site, (node,)), TOKENS, mac=resolved.MAC1)
+
+    # Whoever gives the script comes first.
+    urls = [f"http://10.0.0.{number}:8080" for number in (1, 2, 3)]
+    assert [f"set head{number} {url}" in text for number, url in enumerate(urls)] == [True] * 3
+    assert f" prov.url={urls[0]} prov.also={urls[1]},{urls[2]} " in text
+    assert "initrd --name stage1 ${head${turn}}/t/TOKEN-OF-SCRIPT/stage1" in text
+    assert "inc turn\nisset ${head${turn}} || set turn:int32 0\nsleep 3" in text
+
+
 def test_a_nodes_own_init_is_what_stage_1_starts() -> None:
     assert " real_init=/sbin/openrc-init " in boot(init="/sbin/openrc-init")
 
@@ -162,7 +178,9 @@ def test_the_digest_of_a_kernel_line_is_that_of_the_line_in_the_script() -> None
     shown = line.removesuffix(" || goto failed")
 
     assert "TOKEN-OF-STAGE1" in shown
-    assert line_digest(shown) == written_line(decision, resolved.snapshot(node), mac=resolved.MAC1)
+    assert line_digest(shown) == written_line(
+        decision, resolved.snapshot(node), url="http://10.0.0.1:8080", mac=resolved.MAC1
+    )
     assert len(line_digest(shown)) == 32
 
 

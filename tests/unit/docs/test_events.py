@@ -30,6 +30,7 @@ FIRST = (
     "sheet",
     "site",
     "stage1",
+    "state",
 )
 NAME = re.compile(rf"({'|'.join(FIRST)})\.([a-z]+)")
 TEMPLATE = re.compile(rf"({'|'.join(FIRST)})\.\{{[a-z]+\}}|\{{[a-z]+\}}\.[a-z]+")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IntegrityError, UnavailableError
+from provisioner.events.held import JOIN_WINDOW
 from provisioner.events.history import History
-from provisioner.events.store import JOIN_WINDOW, EventStore
+from provisioner.events.store import EventStore
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord, TokenStage
 from provisioner.model.event import Event, Level, Stage
@@ -161,3 +162,37 @@ def test_the_file_is_not_readable_for_everybody(tmp_path: Path) -> None:
     EventStore(tmp_path / "events.sqlite").close()
 
     assert (tmp_path / "events.sqlite").stat().st_mode & 0o007 == 0
+
+
+def test_a_folder_in_the_place_of_the_file_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
+    place = tmp_path / "events.sqlite"
+    place.mkdir()
+    store = EventStore(place)
+    store.record(dhcp(999.0))
+    store.save_boot(BOOT)
+    flushed = threading.Event()
+    store.flushed(flushed.set)
+
+    assert flushed.wait(10), "whoever waits is not kept waiting"
+    assert "cannot be written" in store.trouble
+    assert store.waiting >= 2
+
+    place.rmdir()
+    store.close()
+    assert store.trouble == ""
+    assert store.lost == 0
+    assert [event.time for event in History(place).timeline("b1")] == [999.0]
+
+
+def test_events_beyond_the_longest_queue_are_counted_where_they_are_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provisioner.events.store._LONGEST_QUEUE", 10)
+    (tmp_path / "events.sqlite").mkdir()
+    store = EventStore(tmp_path / "events.sqlite")
+    for number in range(100):
+        store.record(dhcp(float(number)))
+    store.close()
+
+    # As many as fit wait, those in the queue beside them; when it is closed they are lost too.
+    assert store.lost == 100

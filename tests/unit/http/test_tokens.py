@@ -44,6 +44,7 @@ class Desk:
             artifact=Path,
             loaders={},
             mac_of=lambda _: None,
+            url_in=lambda _: "http://10.0.0.1:8080",
             rendering=Nothing(),
             ledger=Ledger(self.saved.append),
             mint=MINT,

@@ -97,6 +97,16 @@ def test_two_interfaces_of_one_node_cannot_share_an_address() -> None:
             "the pool 10.0.9.1-10.0.9.9 holds the server's address 10.0.9.5",
         ),
         ("pool: 10.0.0.1-10.0.0.9", "the pool 10.0.0.1-10.0.0.9 holds the server's address 10.0.0.1"),
+        ("servers: [10.0.0.1, 10.1.0.2]", "the server 10.1.0.2 is outside the network"),
+        ("servers: [10.0.0.1, 10.0.0.1]", "the servers name an address twice"),
+        (
+            "servers: [10.0.0.1, 10.0.0.2], server: 10.0.0.3",
+            "server: is the address of the only head node; with servers: leave it out",
+        ),
+        (
+            "servers: [10.0.0.1, 10.0.9.5], pool: 10.0.9.1-10.0.9.9",
+            "the pool 10.0.9.1-10.0.9.9 holds the server's address 10.0.9.5",
+        ),
         ("server: 10.0.0.0", "the server 10.0.0.0 is the network's own or its broadcast address"),
         ("server: 10.0.255.255", "the server 10.0.255.255 is the network's own or its broadcast address"),
         ("dhcp6: authoritative", "dhcp6: authoritative gives out addresses of cidr6, which is not written"),
