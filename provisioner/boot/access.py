@@ -26,6 +26,8 @@ class Resource(StrEnum):
 
     KERNEL = "kernel"
     STAGE1 = "stage1"
+    ARCHIVE = "archive"
+    NODE = "node"
     SHEET = "sheet"
     ROOT = "root"
     STREAM = "stream"
@@ -35,7 +37,7 @@ class Resource(StrEnum):
 
 
 _OPENS = {
-    TokenStage.SCRIPT: {Resource.KERNEL, Resource.STAGE1},
+    TokenStage.SCRIPT: {Resource.KERNEL, Resource.STAGE1, Resource.ARCHIVE, Resource.NODE},
     TokenStage.STAGE1: {Resource.SHEET, Resource.ROOT, Resource.SYSTEM_OVERLAY, Resource.REPORT},
     TokenStage.SYSTEM: {Resource.RUNTIME_OVERLAY, Resource.REPORT},
     # It travels in the clear, so it opens nothing else than what travels in the clear besides: the packed root.

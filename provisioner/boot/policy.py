@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from provisioner.boot.fitness import misfit
 from provisioner.model.boot import Boot, Decision, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import Generation
@@ -9,8 +10,8 @@ from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import RootKind
 
-BUILT = frozenset({RootKind.OVERLAY, RootKind.STREAM})
-"""The kinds of root that stage 1 can make."""
+BUILT = frozenset({RootKind.OVERLAY, RootKind.TMPFS, RootKind.SINGLE, RootKind.STREAM})
+"""The kinds of root that nodes can boot."""
 
 NO_STREAM = "its kernel has no nbd or dm-verity, or it was packed by an earlier version"
 """Why there is no hash tree of a generation (image.packing)."""
@@ -20,9 +21,8 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     """The decision for a machine, by its MAC alone.
 
     In this order: no node has the MAC: unknown; the interface with this MAC has no address to boot with, the
-    node has no image, its image or generation does not exist, is revoked, or has another kernel than the node
-    wants: refused;
-    else it boots.
+    node has no image, its image or generation does not exist, is revoked, has another kernel than the node wants,
+    or does not fit into the machine: refused; else it boots.
     """
     node = snapshot.by_mac.get(machine.mac)
     if node is None:
@@ -36,12 +36,12 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     generation = catalogue.find(node.image)
     if generation is None or catalogue.is_revoked(generation):
         return _without(node, generation)
-    if (refused := _misfit(node, generation)) is not None:
+    if (refused := _misfit(node, generation, machine.memory)) is not None:
         return refused
     return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node)})")
 
 
-def _misfit(node: ResolvedNode, generation: Generation) -> Refused | None:
+def _misfit(node: ResolvedNode, generation: Generation, memory: int | None) -> Refused | None:
     """Why a node cannot boot an image that exists; None where it can."""
     if not generation.boots:
         reason = f"the image {generation.name} of {node.name} cannot boot: {generation.why_not}"
@@ -56,7 +56,8 @@ def _misfit(node: ResolvedNode, generation: Generation) -> Refused | None:
     if wanted is not None and not generation.kernel_release.startswith(wanted):
         reason = f"{node.name} wants the kernel {wanted}, but {generation.name} has {generation.kernel_release}"
         return Refused(node, reason, f"prov node set {node.name} kernel.version={generation.kernel_release}")
-    return None
+    unfit = misfit(node, generation, memory, BUILT)
+    return None if unfit is None else Refused(node, unfit.reason, unfit.hint)
 
 
 def _without(node: ResolvedNode, revoked: Generation | None) -> Refused:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+from provisioner.boot.fitness import limit_of
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Refused, Unknown
-from provisioner.model.resolved import ResolvedInterface
+from provisioner.model.resolved import ResolvedInterface, ResolvedNode, ResolvedRoot
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import RootKind, Swap
 from provisioner.render.environment import Renderer
 from provisioner.render.escape import UnsafeValueError, ipxe
 
@@ -21,6 +23,9 @@ KERNEL_LINE_LIMIT = 2048
 
 _LOADERS_OWN = ("BOOT_IMAGE=", "initrd=", "prov.token=")
 _DIGITS = 32
+# What the script fetches beside the kernel, by the last part of its URL: the kernel unpacks one after the other.
+_INITRDS = {RootKind.SINGLE: ("archive", "node")}
+
 _EVERYWHERE = IPv4Network("0.0.0.0/0")
 
 
@@ -67,6 +72,7 @@ class ScriptWriter:
             "revision": snapshot.revision[:16],
             "token": tokens.script,
             "urls": (self.url, *(each for each in heads if each != self.url)),
+            "initrds": _INITRDS.get(decision.node.root.kind, ("stage1",)),
             "kernel_line": kernel_line(decision, snapshot, url=first, token=tokens.stage1, mac=mac, before=before),
         }
         return self._render(decision.node.script, context)
@@ -105,16 +111,33 @@ def kernel_line(
     `url` is the head node that stage 1 asks first, `before` how many bytes the loader puts before the line. Raises
     ProvisionerError for a line that is too long.
     """
+    words = [_checked(argument, decision.node.name) for argument in decision.node.kernel_args]
+    single = decision.node.root.kind is RootKind.SINGLE
+    words += _single_words(decision.node) if single else _stage1_words(decision, snapshot, url, token, mac)
+    line = " ".join(words)
+    if before + len(line) >= KERNEL_LINE_LIMIT:
+        size = f"{before + len(line)} bytes, the kernel reads {KERNEL_LINE_LIMIT - 1}"
+        message = f"the kernel line of {decision.node.name} has {size}"
+        raise ProvisionerError(message, hint=f"shorten its arguments: prov node show {decision.node.name}")
+    return line
+
+
+def _single_words(node: ResolvedNode) -> list[str]:
+    """What an image that is its own initramfs needs. There is no root=: the kernel would not bound its size."""
+    limit = limit_of(node.root).mount_option
+    init = [f"prov.init={node.init}"] if node.init else []
+    return [f"initramfs_options=size={limit}", *_root_words(node.root), *init]
+
+
+def _stage1_words(decision: Boot, snapshot: Snapshot, url: str, token: str, mac: MacAddress) -> list[str]:
     interface = decision.interface
     others = [each for each in snapshot.head_urls(interface.network) if each != url]
     gateway = _gateway(decision, snapshot)
-    words = [
-        *(_checked(argument, decision.node.name) for argument in decision.node.kernel_args),
+    return [
         "rd.shell=0",
         "rd.emergency=reboot",
         "root=provisioner",
-        f"prov.root={decision.node.root.kind}",
-        *(["prov.prefetch=1"] if decision.node.root.prefetch else []),
+        *_root_words(decision.node.root),
         # Not init=: dracut would hand all words behind that one to the program.
         *([f"real_init={decision.node.init}"] if decision.node.init else []),
         f"prov.url={url}",
@@ -126,12 +149,16 @@ def kernel_line(
         *([f"prov.gateway={gateway}"] if gateway else []),
         f"prov.token={token}",
     ]
-    line = " ".join(words)
-    if before + len(line) >= KERNEL_LINE_LIMIT:
-        size = f"{before + len(line)} bytes, the kernel reads {KERNEL_LINE_LIMIT - 1}"
-        message = f"the kernel line of {decision.node.name} has {size}"
-        raise ProvisionerError(message, hint=f"shorten its arguments: prov node show {decision.node.name}")
-    return line
+
+
+def _root_words(root: ResolvedRoot) -> list[str]:
+    """What stage 1 and the running system are told of a root."""
+    return [
+        f"prov.root={root.kind}",
+        *([f"prov.size={root.size.mount_option}"] if root.size else []),
+        *([f"prov.swap={root.swap}"] if root.swap is not Swap.OFF else []),
+        *(["prov.prefetch=1"] if root.prefetch else []),
+    ]
 
 
 def written_line(decision: Boot, snapshot: Snapshot, *, url: str, mac: MacAddress) -> str:

@@ -19,6 +19,9 @@ def packing_options(function: Callable[..., T]) -> Callable[..., T]:
     @click.option("--driver", "drivers", multiple=True, metavar="NAME", help="A driver that stage 1 must have.")
     @click.option("--profile", type=click.Choice(["quick", "release"]), help="How hard to compress.")
     @click.option("--codec", type=click.Choice(["zstd", "gzip", "xz", "lz4"]), help="How to compress the root.")
+    @click.option(
+        "--archive", is_flag=True, help="Also for nodes whose root is the initramfs (root.kind: single)."
+    )
     @wraps(function)
     def command(*args: Any, **options: Any) -> T:
         from provisioner.model.image import Packing

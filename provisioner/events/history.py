@@ -93,6 +93,19 @@ class History:
         rows = self._rows("select * from report")
         return {row["node"]: Report(**{**row, "facts": json.loads(row["facts"])}) for row in rows}
 
+    def memories(self, nodes: Iterable[str] | None = None) -> dict[str, int]:
+        """Bytes of memory that machines of nodes (all of them without `nodes`) have, as they told last."""
+        boots = self.latest_boots() if nodes is None else self.newest_of(nodes)
+        reports = {node: each for node, each in self.reports().items() if node in boots}
+        told = {node: _kib(each.facts.get("memory_total")) for node, each in reports.items()}
+        query = (
+            "select node, data from event where name = 'stage1.started' "
+            "and boot in (select value from json_each(?)) order by time, id"
+        )
+        for row in self._rows(query, (json.dumps([each.id for each in boots.values()]),)):
+            told[row["node"]] = _kib(json.loads(row["data"]).get("memory")) or told.get(row["node"])
+        return {name: memory for name, memory in told.items() if memory}
+
     def timeline(self, boot: str) -> list[Event]:
         """Everything that happened under one boot id, in order of time."""
         return [_event(row) for row in self._rows("select * from event where boot = ? order by time, id", (boot,))]
@@ -151,6 +164,12 @@ class History:
         except sqlite3.Error as error:
             hint = "look at its owner and mode; a damaged one can be moved away, the daemon begins a new one"
             raise IntegrityError(f"the events file {self._path} cannot be read: {error}", hint=hint) from None
+
+
+def _kib(text: object) -> int | None:
+    """A number of KiB in bytes. It is what a node says: anything."""
+    number = str(text)
+    return int(number) << 10 if number.isascii() and number.isdecimal() and len(number) < 16 else None
 
 
 def _record(row: dict[str, Any]) -> BootRecord:

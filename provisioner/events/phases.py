@@ -14,7 +14,8 @@ _ENDS: Mapping[Stage, frozenset[str]] = {
     Stage.DHCP: frozenset({"dhcp.ack"}),
     Stage.LOADER: frozenset({"loader.sent"}),
     Stage.SCRIPT: frozenset({"script.boot"}),
-    Stage.KERNEL: frozenset({"stage1.sent"}),
+    # An image that is its own initramfs comes in the place of stage 1.
+    Stage.KERNEL: frozenset({"stage1.sent", "archive.sent"}),
     Stage.STAGE1: frozenset({"stage1.started"}),
     Stage.IMAGE: frozenset({"image.verified"}),
     Stage.OVERLAY: frozenset({"overlay.applied"}),

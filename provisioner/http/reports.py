@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from aiohttp import web
 
@@ -59,7 +58,7 @@ class Reports:
         self._site.ledger.advance(record, TokenStage.SYSTEM, now=self._site.now())
         # The stage must be closed on the disk before the next token leaves: a restart may not reopen it.
         await self._site.recorder.flush()
-        return web.Response(text=self._system_token(claims))
+        return web.Response(text=self._gate.system_token(claims))
 
     async def _running(self, claims: Claims, record: BootRecord, report: NodeReport) -> web.Response:
         now = self._site.now()
@@ -70,11 +69,7 @@ class Reports:
         if first:
             self._site.record(_ready(settled, now, reason))
         headers = {streamtoken.HEADER: streamtoken.stream_token(self._site, claims)} if _streams(report) else None
-        return web.Response(text=self._system_token(claims), headers=headers)
-
-    def _system_token(self, claims: Claims) -> str:
-        expires = int(self._site.now()) + TokenStage.SYSTEM.lifetime
-        return self._site.mint.issue(replace(claims, stage=TokenStage.SYSTEM, expires=expires, line=""))
+        return web.Response(text=self._gate.system_token(claims), headers=headers)
 
     def _note(self, request: web.Request, record: BootRecord, report: NodeReport) -> None:
         failed = report.event in _FAILURES

@@ -23,6 +23,7 @@ from provisioner.http.report import MAX_BODY
 from provisioner.http.reports import Reports
 from provisioner.http.runtime import RuntimeOverlays
 from provisioner.http.scripts import Scripts
+from provisioner.http.single import NodeArchives
 from provisioner.http.site import HttpSite
 from provisioner.http.tokens import Fetches, Gate
 from provisioner.model.event import Event, Level, Stage
@@ -53,7 +54,7 @@ def application(site: HttpSite) -> web.Application:
     app = web.Application(middlewares=[_guarded, _explaining(site)], client_max_size=MAX_BODY)
     runtime = RuntimeOverlays(site, gate)
     fetches = Fetches(site, gate)
-    for part in (Scripts(site), fetches, runtime, Reports(site, gate), Authority(site)):
+    for part in (Scripts(site), fetches, NodeArchives(site, gate), runtime, Reports(site, gate), Authority(site)):
         app.add_routes(expecting(part.routes()))
     app.on_shutdown.append(runtime.release)
     app.on_cleanup.append(fetches.release)

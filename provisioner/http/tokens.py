@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import NoReturn
 
 from aiohttp import hdrs, web
 
 from provisioner.boot.access import Denied, Resource, access, requester_of
+from provisioner.boot.fitness import unpacked
 from provisioner.errors import IntegrityError, ProvisionerError
 from provisioner.http.blob import Blob, Pieces
 from provisioner.http.conditions import part_of
@@ -18,16 +20,21 @@ from provisioner.http.site import HttpSite
 from provisioner.http.streamtoken import stream_lines
 from provisioner.http.turnstile import Turnstile
 from provisioner.http.vouching import Vouching
-from provisioner.model.boot import BootRecord
+from provisioner.model.boot import BootRecord, TokenStage
 from provisioner.model.event import Event, Level, Stage
-from provisioner.model.image import Artifact, BootSet, Generation
+from provisioner.model.image import Artifact, Generation
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
 from provisioner.trust.token import Claims, TokenError
 
 NOT_KEPT = {"Cache-Control": "no-store"}
 """What goes with an overlay: no proxy on the way may keep it (RFC 9111 section 5.2.2.5)."""
 
-_STAGE_OF = {Resource.KERNEL: Stage.KERNEL, Resource.STAGE1: Stage.STAGE1, Resource.ROOT: Stage.IMAGE}
+_STAGE_OF = {
+    Resource.KERNEL: Stage.KERNEL,
+    Resource.STAGE1: Stage.STAGE1,
+    Resource.ARCHIVE: Stage.IMAGE,
+    Resource.ROOT: Stage.IMAGE,
+}
 
 
 class DeniedError(ProvisionerError):
@@ -62,6 +69,11 @@ class Gate:
         if denied or record is None:
             raise self._denied(f"{way} {resource}", denied or Denied("no boot"), claims, remote)
         return claims, self._site.ledger.advance(record, claims.stage, now=self._site.now())
+
+    def system_token(self, claims: Claims) -> str:
+        """The token of the running system of a boot, a week from now."""
+        expires = int(self._site.now()) + TokenStage.SYSTEM.lifetime
+        return self._site.mint.issue(replace(claims, stage=TokenStage.SYSTEM, expires=expires, line=""))
 
     def deny(self, request: web.Request, resource: str, denied: Denied, claims: Claims | None) -> NoReturn:
         """Record a refusal and answer it."""
@@ -103,6 +115,7 @@ class Fetches:
         return [
             web.get("/t/{token}/kernel", self.kernel),
             web.get("/t/{token}/stage1", self.stage1),
+            web.get("/t/{token}/archive", self.archive),
             web.get("/t/{token}/root", self.root),
             web.get("/t/{token}/sheet", self.sheet),
             web.get("/t/{token}/overlay/system", self.system_overlay),
@@ -110,15 +123,19 @@ class Fetches:
 
     async def kernel(self, request: web.Request) -> web.StreamResponse:
         """The kernel of the generation that the boot holds to."""
-        return await self._artifact(request, Resource.KERNEL, lambda parts: parts.kernel)
+        return await self._artifact(request, Resource.KERNEL)
 
     async def stage1(self, request: web.Request) -> web.StreamResponse:
         """The stage-1 initramfs."""
-        return await self._artifact(request, Resource.STAGE1, lambda parts: parts.stage1, self._vouching.anchor)
+        return await self._artifact(request, Resource.STAGE1, self._vouching.anchor)
+
+    async def archive(self, request: web.Request) -> web.StreamResponse:
+        """The image as an initramfs."""
+        return await self._artifact(request, Resource.ARCHIVE)
 
     async def root(self, request: web.Request) -> web.StreamResponse:
         """The root image; ranges are answered, so a broken transfer goes on where it ended."""
-        return await self._artifact(request, Resource.ROOT, lambda parts: parts.root)
+        return await self._artifact(request, Resource.ROOT)
 
     async def sheet(self, request: web.Request) -> web.Response:
         """The boot sheet: what stage 1 has to fetch and which digests it must find, as lines of key=value.
@@ -139,8 +156,9 @@ class Fetches:
             "revision": record.revision,
             "root_size": root.size,
             "root_sha256": root.digest.removeprefix("sha256:"),
+            "unpacked_size": unpacked(generation),
             "overlay_sha256": overlay.sha256,
-            **stream_lines(self._site, claims, self._generation(record)),
+            **stream_lines(self._site, claims, generation),
         }
         self._record(request, record, Stage.STAGE1, "sheet.sent", "boot sheet")
         return web.Response(text=self._vouching.sheet(lines, claims, nonce))
@@ -164,11 +182,12 @@ class Fetches:
         self,
         request: web.Request,
         resource: Resource,
-        choose: Callable[[BootSet], Artifact],
         follow: Callable[[BootRecord, Artifact], bytes] = lambda *_: b"",
     ) -> web.StreamResponse:
         _, record = self._gate.open(request, resource)
-        artifact = choose(self._generation(record).boot_set)
+        artifact = self._generation(record).artifacts.get(resource.value)
+        if artifact is None:
+            raise web.HTTPNotFound(text=f"{record.generation} has no {resource}\n")
         tail = follow(record, artifact)
         tag = artifact.digest + (f"+{sha256(tail).hexdigest()[:16]}" if tail else "")
         part = part_of(request.headers, artifact.size + len(tail), tag)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import ProvisionerError
-from provisioner.image import codec, inside, squashfs, stage1, verity
+from provisioner.image import codec, initramfs, inside, squashfs, stage1, verity
 from provisioner.image.kernel import Kernel
 from provisioner.model.image import Packing
 
@@ -19,7 +19,7 @@ INITS = ("/sbin/init", "/lib/systemd/systemd")
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Finished files by what they are (kernel, stage1, root, verity), and what a person should know.
+    """Finished files by what they are (kernel, stage1, root, verity, archive), and what a person should know.
 
     `verity_root` is the root hash of the tree; both are missing where the kernel could not use them.
     """
@@ -53,13 +53,20 @@ def pack(
     )
     if packing.excludes:
         _check_left(tree, kernel, files["root"])
+    warnings, verity_root = list(codecs.warnings), ""
     if lacking := verity.lacking(kernel):
         names = " and ".join(lacking)
-        warning = f"kernel {kernel.release} has no {names}: nodes cannot stream this image"
-        return Packed(files, (*codecs.warnings, warning))
-    say("make the hash tree of the root")
-    files["verity"] = work / "verity"
-    return Packed(files, codecs.warnings, verity.write(files["root"], files["verity"]))
+        warnings.append(f"kernel {kernel.release} has no {names}: nodes cannot stream this image")
+    else:
+        say("make the hash tree of the root")
+        files["verity"] = work / "verity"
+        verity_root = verity.write(files["root"], files["verity"])
+    if packing.archive:
+        say(f"pack the tree as an initramfs ({codecs.stage1.value})")
+        files["archive"] = work / "archive"
+        whole = initramfs.Wish(module.parent / initramfs.INIT, codecs.stage1, epoch, thorough)
+        warnings += initramfs.pack(tree, squashfs.names(files["root"]), whole, output=files["archive"])
+    return Packed(files, tuple(warnings), verity_root)
 
 
 def _check_left(tree: Path, kernel: Kernel, root: Path) -> None:

@@ -54,7 +54,7 @@ _LOADERS = {
 class Machine:
     """What a machine showed of itself. Identity is the MAC alone; the rest is evidence.
 
-    `vendor` is the vendor class that its firmware names (option 60).
+    `vendor` is the vendor class that its firmware names (option 60), `memory` in bytes.
     """
 
     mac: MacAddress
@@ -62,6 +62,7 @@ class Machine:
     runs_ipxe: bool = False
     uuid: str | None = None
     vendor: str = ""
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

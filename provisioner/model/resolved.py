@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from provisioner.model.address import Address, InfinibandAddress, MacAddress
 from provisioner.model.device import BmcDriver, Bond, DeviceType, Infiniband, Route, Vlan
 from provisioner.model.disk import Disk, FileSystem
+from provisioner.model.rootsize import RootSize
 from provisioner.model.secret import Secret
-from provisioner.model.written import LoaderKind, RootKind
+from provisioner.model.written import LoaderKind, RootKind, Swap
 
 
 class Resolved(BaseModel):
@@ -90,9 +91,11 @@ class ResolvedBmc(Resolved):
 
 
 class ResolvedRoot(Resolved):
-    """The root file system of one node."""
+    """The root file system of one node. Without a `size` each kind has its own (`boot.fitness`)."""
 
     kind: RootKind = RootKind.OVERLAY
+    size: RootSize | None = None
+    swap: Swap = Swap.OFF
     prefetch: bool = False
 
 

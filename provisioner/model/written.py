@@ -36,6 +36,7 @@ from provisioner.model.name import (
 )
 from provisioner.model.nameservice import NameService
 from provisioner.model.rate import Rate
+from provisioner.model.rootsize import RootSize
 
 
 class DhcpMode(StrEnum):
@@ -245,13 +246,22 @@ class BootSettings(Written):
     loader: LoaderKind | None = None
 
 
+class Swap(StrEnum):
+    """Where a node puts memory that it does not need now: compressed into memory, or nowhere."""
+
+    OFF = "off"
+    ZRAM = "zram"
+
+
 class Root(Written):
-    """The root file system of a node.
+    """The root file system of a node. `size` bounds what of it lies unpacked, or is written, in memory.
 
     `prefetch`: a node whose root streams copies it into memory once it is ready; then it needs no head node.
     """
 
     kind: RootKind | None = None
+    size: RootSize | None = None
+    swap: Swap | None = None
     prefetch: bool | None = None
 
 

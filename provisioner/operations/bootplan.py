@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from provisioner.config.emit import Writable
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError
+from provisioner.events.history import History
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.nodeset import fold
 from provisioner.model.resolved import ResolvedNode
@@ -94,7 +95,8 @@ def boot_plan(paths: Paths, catalogue: Catalogue, draft: Draft) -> BootPlan:
     after = Snapshot.build(draft.after.revision, draft.after.site or before.site, kept)
     # A draft changes site files only: overlays and templates are the same before and after.
     files = WrittenFiles(draft.view.collected)
-    found = compare(before, after, (files, files), StoredImages(paths, catalogue), catalogue)
+    memories = History(paths.events).memories(draft.after.changed)
+    found = compare(before, after, (files, files), StoredImages(paths, catalogue), catalogue, memories=memories)
     return replace(found, differences=draft.differences)
 
 
@@ -112,15 +114,22 @@ def plan_since(paths: Paths, catalogue: Catalogue, revision: str) -> BootPlan:
         before, after = base.snapshot(), published.snapshot()
         differences = node_differences(base, published, _changed(before, after), {})
     both = Revision.open(paths, old), WrittenFiles(files)
-    found = compare(before, after, both, StoredImages(paths, catalogue), catalogue)
+    memories = History(paths.events).memories()
+    found = compare(before, after, both, StoredImages(paths, catalogue), catalogue, memories=memories)
     return replace(found, differences=differences)
 
 
 def compare(
-    before: Snapshot, after: Snapshot, files: tuple[Files, Files], images: Images, catalogue: Catalogue
+    before: Snapshot,
+    after: Snapshot,
+    files: tuple[Files, Files],
+    images: Images,
+    catalogue: Catalogue,
+    *,
+    memories: Mapping[str, int] | None = None,
 ) -> BootPlan:
     """What the boots of every node do differently from one snapshot to another."""
-    comparison = Comparison(*_sides(before, after, files, images, catalogue))
+    comparison = Comparison(*_sides(before, after, files, images, catalogue, memories=memories))
     groups: dict[Hashable, tuple[str, tuple[Change, ...], list[str]]] = {}
     for name in sorted(comparison.old.keys() | comparison.new.keys()):
         kind, changes = comparison.node(name)
@@ -139,7 +148,13 @@ def _example(likeness: Likeness, changes: tuple[Change, ...]) -> dict[str, str]:
 
 
 def _sides(
-    before: Snapshot, after: Snapshot, files: tuple[Files, Files], images: Images, catalogue: Catalogue
+    before: Snapshot,
+    after: Snapshot,
+    files: tuple[Files, Files],
+    images: Images,
+    catalogue: Catalogue,
+    *,
+    memories: Mapping[str, int] | None,
 ) -> tuple[Side, Side]:
     renderer = Renderer()
     memo = RenderMemo(renderer, bound=limited)
@@ -154,7 +169,8 @@ def _sides(
         for snapshot, stamp, of in zip(snapshots, stamps, files, strict=True)
     ]
     first, second = (
-        Side(*each, renderer) for each in zip(files, (catalogue, catalogue), surroundings, libraries, strict=True)
+        Side(*each, renderer, memories=memories)
+        for each in zip(files, (catalogue, catalogue), surroundings, libraries, strict=True)
     )
     return first, second
 

@@ -129,10 +129,16 @@ def _drafted(
     after = compile_files(paths, _collected(view, changed), view.published)
     added: Sequence[Problem] = _added(_problems(view.published, catalogue), _problems(after.published, catalogue))
     drafted = Draft(paths, catalogue, plan, view, changed, after, renamed)
-    added = added or _unrenderable(drafted)
+    added = added or _unfit(drafted) or _unrenderable(drafted)
     if added:
         raise ConfigError(added)
     return drafted
+
+
+def _unfit(drafted: Draft) -> Sequence[Problem]:
+    from provisioner.operations.room import misfits_by  # noqa: PLC0415 - only a change of nodes needs it
+
+    return misfits_by(drafted.paths, drafted.catalogue, drafted.changed_nodes())
 
 
 def _unrenderable(drafted: Draft) -> Sequence[Problem]:

@@ -19,7 +19,7 @@ from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
-from provisioner.model.written import DhcpMode
+from provisioner.model.written import DhcpMode, RootKind
 from provisioner.operations.artifacts import Artifacts
 from provisioner.operations.fetches import Target, Tokens, arguments_in, resolve, urls_in
 from provisioner.operations.firmware import Asker, askers_for
@@ -168,7 +168,10 @@ class _Play:
         yield self._kernel_line(decision, tokens)
         for url in urls_in(self.script):
             yield self._fetch(url, decision, tokens)
-        yield from self._stage1(decision, tokens)
+        if decision.node.root.kind is not RootKind.SINGLE:
+            yield from self._stage1(decision, tokens)
+        if self._node.runtime_overlays:
+            yield self._overlay(OverlayKind.RUNTIME)
 
     def _grub(self, decision: Boot, tokens: Tokens) -> Step:
         try:
@@ -183,7 +186,7 @@ class _Play:
         return Step("kernel line", "short enough", f"{len(line)} of {KERNEL_LINE_LIMIT - 1} bytes")
 
     def _stage1(self, decision: Boot, tokens: Tokens) -> Iterator[Step]:
-        """What stage 1 and the agent fetch: they make their URLs from the kernel line and from the hand-over."""
+        """What stage 1 fetches: it makes its URLs from the kernel line."""
         found = arguments_in(self.script)
         if found.keys() < {"url", "token"}:
             problem = "the script gives no kernel line with prov.url and prov.token: stage 1 cannot go on"
@@ -191,8 +194,6 @@ class _Play:
             return
         for resource in (Resource.SHEET, Resource.ROOT, Resource.SYSTEM_OVERLAY):
             yield self._fetch(f"{found['url']}/t/{found['token']}/{resource}", decision, tokens)
-        if self._node.runtime_overlays:
-            yield self._overlay(OverlayKind.RUNTIME)
 
     def _fetch(self, url: str, decision: Boot, tokens: Tokens) -> Step:
         try:
@@ -202,15 +203,12 @@ class _Play:
         return self._found(url, target, decision)
 
     def _found(self, url: str, target: Target, decision: Boot) -> Step:
-        generation = decision.generation
-        parts = generation.boot_set
-        artifacts = {Resource.KERNEL: parts.kernel, Resource.STAGE1: parts.stage1, Resource.ROOT: parts.root}
-        if target.resource in artifacts:
-            artifact = artifacts[target.resource]
+        artifact = decision.generation.artifacts.get(target.resource or "")
+        if target.resource and artifact is not None:
             fault = self._stage.artifacts.fault(artifact)
             said = "" if fault else f"{artifact.size} bytes, digest right"
             return Step(target.resource.value, said, problem=fault, hint=_IMAGE_HINT if fault else "")
-        if target.resource is Resource.SYSTEM_OVERLAY:
+        if target.resource in (Resource.SYSTEM_OVERLAY, Resource.NODE):
             return self._overlay(OverlayKind.SYSTEM)
         if target.loader is not None:
             return self._loader_step(target.loader, "HTTP")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from ipaddress import IPv4Network
 
@@ -35,7 +35,8 @@ from provisioner.render.inputs import Inputs
 class Side:
     """One revision. `surroundings` decide about keys: the real ones, or names that stand for them.
 
-    `shelf` are the loaders of the head node, where somebody looked.
+    `shelf` are the loaders of the head node, where somebody looked, `memories` the bytes of memory that machines
+    have told of, by node.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Side:
         renderer: Renderer,
         *,
         shelf: Shelf = NOT_LOOKED_AT,
+        memories: Mapping[str, int] | None = None,
     ) -> None:
         self._shelf = shelf
         self.files = files
@@ -54,6 +56,7 @@ class Side:
         self.surroundings = surroundings
         self.library = library
         self._renderer = renderer
+        self._memories = memories or {}
         self._templates: dict[str, str] = {}
         self._inputs: dict[str, Inputs] = {}
 
@@ -69,7 +72,9 @@ class Side:
 
     def decide(self, mac: MacAddress) -> Decision:
         """What a machine boots."""
-        return decide(self.snapshot, self.catalogue, Machine(mac, runs_ipxe=True))
+        node = self.snapshot.by_mac.get(mac)
+        memory = self._memories.get(node.name) if node else None
+        return decide(self.snapshot, self.catalogue, Machine(mac, runs_ipxe=True, memory=memory))
 
     def dhcp(self, asker: Asker, interface: ResolvedInterface, mac: MacAddress) -> Answer:
         """What a program in a machine is answered that asks in the interface's network, from an empty pool."""

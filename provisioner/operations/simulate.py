@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError
+from provisioner.events.history import History
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.nodeset import fold
 from provisioner.operations.artifacts import Artifacts
@@ -103,8 +104,9 @@ def simulate(
     includes = Includes(SiteFiles(written), StoredImages(paths, catalogue))
     secrets = SecretWords(SecretFolder.of(paths.site), key)
     around = Surroundings(snapshot, identity, includes=includes, secrets=secrets)
+    memories = History(paths.events).memories(names)
     loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
-    side = Side(written, catalogue, around, library, renderer, shelf=shelf_of(loaders))
+    side = Side(written, catalogue, around, library, renderer, shelf=shelf_of(loaders), memories=memories)
     stage = Stage(side, loaders, Artifacts(paths), askers, key is not None and len(names) == 1)
     outcomes = _outcomes(names, lambda name: rehearse(stage, snapshot.nodes[name]))
     return Simulation(snapshot.revision, outcomes)

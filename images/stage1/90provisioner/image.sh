@@ -51,20 +51,12 @@ stream_root() {
     done
 }
 
-check_memory() {
-    # The image stays in memory; what is left has to hold the running system.
-    available=$(grep '^MemAvailable:' /proc/meminfo | tr -cd '0-9')
-    needed=$((ROOT_SIZE / 1024 + 131072))
-    [ "$available" -ge $needed ] ||
-        fail "not enough memory: $((available / 1024)) MiB free, the root image needs $((needed / 1024)) MiB"
-}
-
 fetch_root() {
+    # fetch_root [KIB]: the packed image into memory, where so many KiB more are needed later.
     ROOT_SIZE=$(sheet root_size)
     expected=$(sheet root_sha256)
-    check_memory
-    mkdir -p "$WORK/image"
-    mount -t tmpfs -o "size=$((ROOT_SIZE / 1024 + 1024))k,mode=700" provisioner-image "$WORK/image"
+    check_memory $((ROOT_SIZE / 1024 + ${1:-0}))
+    mount_memory provisioner-image "$WORK/image" "$((ROOT_SIZE / 1024 + 1024))k" 700
     say "image: $(sheet generation), $((ROOT_SIZE / 1048576)) MiB"
     started=$(uptime_seconds)
     found=$(stream_root | tee "$WORK/image/root" | sha256sum | cut -d ' ' -f 1)
@@ -72,4 +64,13 @@ fetch_root() {
         fail "the root image is damaged: its SHA-256 is $found, the head node promised $expected"
     say "image: complete and verified"
     report image.verified "bytes=$ROOT_SIZE" "started=$started" > /dev/null
+}
+
+mount_image() {
+    # The packed image at $WORK/lower, to be read only.
+    modprobe -a loop squashfs overlay 2> /dev/null
+    mkdir -p "$WORK/lower"
+    device=$(losetup --find --show --read-only "$WORK/image/root") || fail "no loop device for the root image"
+    mount -t squashfs -o ro "$device" "$WORK/lower" ||
+        fail "the kernel cannot mount the root image (squashfs with zstd missing?)"
 }

@@ -19,8 +19,8 @@ installkernel() {
 }
 
 install() {
-    inst_multiple sh cat cpio curl cut date grep head ip losetup mkdir modprobe mount mv openssl readlink rm sha256sum sleep sync tee tr truncate \
-        umount uname
+    inst_multiple sh cat cp cpio curl cut date grep head ip losetup mkdir modprobe mount mv openssl readlink rm sha256sum sleep sync tee tr \
+        truncate umount uname
     # The keeper of a root that streams (stream.pl), with the two modules that it uses.
     inst_multiple perl
     perl -Mstrict -Mwarnings -e 'print "$_\n" for values %INC' | while read -r file; do inst_simple "$file"; done

@@ -3,8 +3,8 @@
 # Stage 1: network from the kernel line, the root file system, overlays over it, a report at every step.
 #
 # Kernel line: prov.url=http://HEAD:PORT prov.token=TOKEN prov.mac=MAC prov.interface=NAME prov.ip=ADDRESS/PREFIX
-# prov.root=KIND and, where there are, prov.prefetch=1, prov.gateway=ADDRESS, prov.https=PORT and prov.also=URL,URL of
-# other head nodes.
+# prov.root=KIND and, where there are, prov.size=SIZE, prov.prefetch=1, prov.gateway=ADDRESS, prov.https=PORT and
+# prov.also=URL,URL of other head nodes.
 # Nothing that comes from the network is ever evaluated: the boot sheet is read key by key.
 
 WORK=/run/provisioner
@@ -18,7 +18,7 @@ OTHERS=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
-for part in console network head trust image overlays handover root-overlay root-stream; do
+for part in console network head trust memory image overlays handover root-overlay root-tmpfs root-stream; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done
@@ -27,6 +27,7 @@ make_root() {
     # Leaves the root file system at $NEWROOT, so that overlays can be laid over it.
     case $(argument root) in
         overlay) root_overlay ;;
+        tmpfs) root_tmpfs ;;
         stream) root_stream ;;
         *) fail "this stage 1 knows no root of kind $(argument root)" ;;
     esac
@@ -40,7 +41,7 @@ stage1_main() {
     say "stage 1 starts"
     start_network
     start_tls
-    report stage1.started "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(grep '^MemTotal:' /proc/meminfo | tr -cd 0-9)" > /dev/null
+    report stage1.started "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(kib_of MemTotal)" > /dev/null
     fetch_sheet
     make_root
     apply_overlays

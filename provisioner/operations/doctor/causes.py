@@ -53,6 +53,13 @@ CAUSES = (
         f"prov node set {NODE} image=SMALLER-IMAGE",
     ),
     _cause(
+        "root-large",
+        "may take .* MiB|cannot be unpacked: .*No space",
+        "the unpacked root is larger than it may be",
+        f"prov node set {NODE} root.size=SIZE",
+        f"prov node set {NODE} root.kind=overlay",
+    ),
+    _cause(
         "root-damaged",
         "is damaged",
         "what arrived is not what was sent: bad memory, a bad card, or a damaged store",
@@ -61,7 +68,7 @@ CAUSES = (
     ),
     _cause(
         "kernel-lacks",
-        "the kernel cannot mount|no loop device",
+        "the kernel cannot mount|no loop device|root image cannot be",
         "the kernel of the image lacks squashfs, overlayfs or loop",
         "prov image inspect IMAGE",
     ),

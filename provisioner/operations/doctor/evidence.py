@@ -43,8 +43,8 @@ class Evidence:
     `snapshot` is what is served, before any daemon ran what is written, None where that is unusable. `problems`
     are mistakes in what is written now. `daemon` is what the daemon says of itself, None when it does not run;
     `daemon_fault` why it does not answer. `boots` are the boots of the last day, newest first, and the newest of
-    each node. `damaged` maps generations to what is wrong with their artifacts. `unreadable` says what could not
-    be looked at, and why.
+    each node. `memories` are the bytes that machines of nodes have. `damaged` maps generations to what is wrong
+    with their artifacts. `unreadable` says what could not be looked at, and why.
     """
 
     now: float
@@ -58,6 +58,7 @@ class Evidence:
     events: tuple[Event, ...] = ()
     boots: tuple[BootRecord, ...] = ()
     reports: Mapping[str, Report] = field(default_factory=dict)
+    memories: Mapping[str, int] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
     host: HostFacts = field(default_factory=HostFacts)
     unreadable: tuple[str, ...] = ()
@@ -168,13 +169,14 @@ def _daemon(paths: Paths) -> tuple[Mapping[str, Any] | None, str]:
 
 
 def recorded(paths: Paths, now: float, unreadable: list[str]) -> dict[str, Any]:
-    """`events`, `boots` and `reports` of the evidence; what cannot be read is added to `unreadable`."""
+    """What the events file holds of the evidence; what cannot be read is added to `unreadable`."""
     history = History(paths.events)
     try:
         return {
             "events": tuple(_events(history, now - RECENT)),
             "boots": tuple(_boots(history, now - RECENT)),
             "reports": history.reports(),
+            "memories": history.memories(),
         }
     except IntegrityError as error:
         unreadable.append(error.message)

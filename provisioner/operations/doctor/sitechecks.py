@@ -42,7 +42,8 @@ def refused(evidence: Evidence) -> Iterator[Finding]:
     if evidence.snapshot is None:
         return
     for mac, node in evidence.snapshot.by_mac.items():
-        decision = decide(evidence.snapshot, evidence.catalogue, Machine(mac, runs_ipxe=True))
+        machine = Machine(mac, runs_ipxe=True, memory=evidence.memories.get(node.name))
+        decision = decide(evidence.snapshot, evidence.catalogue, machine)
         interface = node.interface_of(mac)
         if isinstance(decision, Refused) and interface and interface.name == node.primary:
             reason = decision.reason.replace(node.name, NODE)

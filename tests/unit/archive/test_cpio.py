@@ -85,3 +85,18 @@ def test_parents_come_before_what_they_hold() -> None:
         ("etc/ssh", 0o755),
         ("etc/ssh/key", 0o644),
     ]
+
+
+@given(st.lists(entries, max_size=6))
+def test_what_was_packed_is_unpacked_again(some: list[Entry]) -> None:
+    assert cpio.unpack(cpio.pack(some)) == some
+
+
+@given(st.binary(max_size=300))
+def test_what_is_no_archive_of_ours_is_refused_and_nothing_else_happens(noise: bytes) -> None:
+    whole = cpio.pack([Entry("a", Kind.FILE, b"x" * 9)])
+    for text in (noise, whole[: len(noise) % len(whole)], whole[:110] + noise):
+        try:
+            cpio.unpack(text)
+        except ValueError:
+            continue

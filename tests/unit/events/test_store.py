@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,18 @@ def test_events_beyond_the_longest_queue_are_counted_where_they_are_dropped(
 
     # As many as fit wait, those in the queue beside them; when it is closed they are lost too.
     assert store.lost == 100
+
+
+def test_the_memory_of_a_machine_is_what_its_newest_boot_told_or_else_its_last_report(tmp_path: Path) -> None:
+    store = EventStore(tmp_path / "events.sqlite")
+    for number, node in enumerate(("n001", "n002", "n003"), 1):
+        store.save_boot(replace(BOOT, id=f"b{number}", node=node, mac=f"02:00:00:00:00:0{number}"))
+        store.save_report(node, f"b{number}", 1.0, {"memory_total": "1000"})
+    for boot, node, memory in (("b1", "n001", "2000"), ("b2", "n002", "much")):
+        event = Event(1.0, Stage.STAGE1, "stage1.started", "m", node=node, boot=boot, data={"memory": memory})
+        store.record(event)
+    store.close()
+    history = History(tmp_path / "events.sqlite")
+
+    assert history.memories() == {"n001": 2000 << 10, "n002": 1000 << 10, "n003": 1000 << 10}
+    assert history.memories(["n003", "n9"]) == {"n003": 1000 << 10}

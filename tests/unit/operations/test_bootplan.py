@@ -114,8 +114,8 @@ def test_a_setting_of_the_network_reaches_every_node(paths: Paths) -> None:
 def test_an_overlay_that_goes_takes_its_files_along(paths: Paths) -> None:
     found = told(only(plan(paths, "groups.d/g.yaml", "runtime: [hosts]", "runtime: [hosts], system: [~agent]")))
 
-    both = "usr/libexec/provisioner/agent, usr/libexec/provisioner/overlay"
-    assert found["file", both] == ["-file 0755"]
+    programs = ", ".join(f"usr/libexec/provisioner/{name}" for name in ("agent", "overlay", "swap"))
+    assert found["file", programs] == ["-file 0755"]
 
 
 def test_a_new_node_shows_what_it_gets_and_a_deleted_one_what_is_gone(paths: Paths) -> None:

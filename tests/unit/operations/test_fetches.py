@@ -6,6 +6,7 @@ import pytest
 
 from provisioner.boot.access import Resource
 from provisioner.http.scripts import Scripts
+from provisioner.http.single import NodeArchives
 from provisioner.http.tokens import Fetches, Gate
 from provisioner.model.boot import Boot, TokenStage
 from provisioner.operations.fetches import Tokens, UnresolvedError, resolve, urls_in
@@ -23,9 +24,12 @@ def tokens() -> Tokens:
 
 
 def test_every_route_of_the_http_service_is_known_here() -> None:
-    routes = [*Scripts(SITE).routes(), *Fetches(SITE, Gate(SITE)).routes()]  # type: ignore[arg-type] # only listed
+    gate = Gate(SITE)  # type: ignore[arg-type] # only listed
+    parts = (Scripts(SITE), Fetches(SITE, gate), NodeArchives(SITE, gate))  # type: ignore[arg-type] # as said
+    routes = [route for part in parts for route in part.routes()]
     issued = tokens()
-    stages = {"/kernel": TokenStage.SCRIPT, "/stage1": TokenStage.SCRIPT, "/overlay/runtime": TokenStage.SYSTEM}
+    script = dict.fromkeys(("/kernel", "/stage1", "/archive", "/node"), TokenStage.SCRIPT)
+    stages = {**script, "/overlay/runtime": TokenStage.SYSTEM}
 
     for route in routes:
         stage = next((stages[end] for end in stages if route.path.endswith(end)), TokenStage.STAGE1)

@@ -8,7 +8,7 @@ from tests.support.ward import NOW, Ward, nodes
 
 
 def test_a_node_that_reports_and_has_what_it_should_have_is_well(ward: Ward) -> None:
-    ward.booted("ready").reported(clock=f"{NOW - 60:.0f}", memory_total="1000", memory_available="600")
+    ward.booted("ready").reported(clock=f"{NOW - 60:.0f}", memory_total="1000000", memory_available="600000")
 
     assert ward.findings() == {}
 
