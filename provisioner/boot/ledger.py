@@ -47,6 +47,17 @@ class Ledger:
             self._save(replace(last, state="superseded"))
         return self._keep(record)
 
+    def leave(self, *, node: str, mac: str, revision: str, reason: str, now: float) -> BootRecord:
+        """Note that a machine boots its own disk: that ends what it booted before, and no token belongs to it."""
+        last = self._by_mac.get(mac)
+        if last and last.state == "local" and now - last.opened < RETRY_WINDOW:
+            return last
+        if last and last.state not in {"failed", "local"}:
+            self._save(replace(last, state="superseded"))
+        return self._keep(
+            BootRecord(secrets.token_hex(8), node, mac, "", revision, now, TokenStage.SYSTEM, "local", now, reason)
+        )
+
     def current(self, mac: str) -> BootRecord | None:
         """The newest boot of a machine."""
         return self._by_mac.get(mac)

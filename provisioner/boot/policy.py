@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from provisioner.boot import diskroot
 from provisioner.boot.fitness import misfit
-from provisioner.model.boot import Boot, Decision, Machine, Refused, Unknown
+from provisioner.model.boot import Boot, Decision, Local, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import Generation
-from provisioner.model.resolved import ResolvedNode
+from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
-from provisioner.model.written import RootKind
+from provisioner.model.written import BootSource, RootKind
 
-BUILT = frozenset({RootKind.OVERLAY, RootKind.TMPFS, RootKind.SINGLE, RootKind.STREAM})
+BUILT = frozenset(RootKind)
 """The kinds of root that nodes can boot."""
 
 NO_STREAM = "its kernel has no nbd or dm-verity, or it was packed by an earlier version"
@@ -20,9 +21,9 @@ NO_STREAM = "its kernel has no nbd or dm-verity, or it was packed by an earlier 
 def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decision:
     """The decision for a machine, by its MAC alone.
 
-    In this order: no node has the MAC: unknown; the interface with this MAC has no address to boot with, the
-    node has no image, its image or generation does not exist, is revoked, has another kernel than the node wants,
-    or does not fit into the machine: refused; else it boots.
+    In this order: no node has the MAC: unknown; the interface with this MAC has no address to boot with: refused;
+    the node boots from its own disk: local; it has no image, its image or generation does not exist, is revoked,
+    has another kernel than the node wants, or does not fit into the machine: refused; else it boots.
     """
     node = snapshot.by_mac.get(machine.mac)
     if node is None:
@@ -31,33 +32,38 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decisi
     if interface is None or interface.ip is None:
         reason = f"{node.name} has no address on the interface with the MAC {machine.mac}"
         return Refused(node, reason, f"prov node set {node.name} --interface NAME --ip ADDRESS")
+    if node.boot.source is BootSource.DISK:
+        return Local(node, f"{node.name} boots its own disk ({_origin(node, 'boot.source')})")
+    return _image(node, catalogue, interface, machine.memory)
+
+
+def _image(
+    node: ResolvedNode, catalogue: Catalogue, interface: ResolvedInterface, memory: int | None
+) -> Boot | Refused:
     if node.image is None:
         return Refused(node, f"{node.name} has no image", f"prov node set {node.name} --image NAME")
     generation = catalogue.find(node.image)
     if generation is None or catalogue.is_revoked(generation):
         return _without(node, generation)
-    if (refused := _misfit(node, generation, machine.memory)) is not None:
-        return refused
-    return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node)})")
+    if fault := _misfit(node, generation, memory):
+        return Refused(node, *fault)
+    return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node, 'image')})")
 
 
-def _misfit(node: ResolvedNode, generation: Generation, memory: int | None) -> Refused | None:
-    """Why a node cannot boot an image that exists; None where it can."""
+def _misfit(node: ResolvedNode, generation: Generation, memory: int | None) -> tuple[str, str] | None:
+    """Why a node cannot boot a generation, and the command that helps."""
     if not generation.boots:
         reason = f"the image {generation.name} of {node.name} cannot boot: {generation.why_not}"
-        return Refused(node, reason, generation.remedy)
-    if node.root.kind not in BUILT:
-        reason = f"{node.name} has a root of kind {node.root.kind}, which this version cannot boot"
-        return Refused(node, reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}")
+        return reason, generation.remedy
     if node.root.kind is RootKind.STREAM and generation.verity is None:
         reason = f"the image {generation.name} of {node.name} cannot be streamed: {NO_STREAM}"
-        return Refused(node, reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}")
+        return reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}"
     wanted = node.kernel_version
     if wanted is not None and not generation.kernel_release.startswith(wanted):
         reason = f"{node.name} wants the kernel {wanted}, but {generation.name} has {generation.kernel_release}"
-        return Refused(node, reason, f"prov node set {node.name} kernel.version={generation.kernel_release}")
+        return reason, f"prov node set {node.name} kernel.version={generation.kernel_release}"
     unfit = misfit(node, generation, memory, BUILT)
-    return None if unfit is None else Refused(node, unfit.reason, unfit.hint)
+    return diskroot.unfit(node) if unfit is None else (unfit.reason, unfit.hint)
 
 
 def _without(node: ResolvedNode, revoked: Generation | None) -> Refused:
@@ -67,6 +73,6 @@ def _without(node: ResolvedNode, revoked: Generation | None) -> Refused:
     return Refused(node, f"the image {revoked.name} of {node.name} is revoked", hint)
 
 
-def _origin(node: ResolvedNode) -> str:
-    sources = node.provenance.get("image", ())
-    return f"image set at {sources[-1]}" if sources else "image set nowhere"
+def _origin(node: ResolvedNode, field: str) -> str:
+    sources = node.provenance.get(field, ())
+    return f"{field} set at {sources[-1]}" if sources else f"{field} set nowhere"

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+from provisioner.boot.diskroot import disk_words
 from provisioner.boot.fitness import limit_of
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.boot import Boot, Local, Refused, Unknown
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode, ResolvedRoot
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import RootKind, Swap
@@ -77,6 +78,20 @@ class ScriptWriter:
         }
         return self._render(decision.node.script, context)
 
+    def other(self, decision: Local | Unknown | Refused, mac: MacAddress) -> str:
+        """The script for a machine that gets no image from here."""
+        match decision:
+            case Local():
+                return self.local(decision)
+            case Unknown():
+                return self.unknown(decision)
+            case Refused():
+                return self.refused(decision, mac)
+
+    def local(self, decision: Local) -> str:
+        """The script for a node that boots its own disk."""
+        return self._render("local", {"node": decision.node, "reason": decision.reason})
+
     def unknown(self, decision: Unknown) -> str:
         """The script for a machine that is no node: names its MAC and asks again."""
         return self._render("unknown", {"mac": decision.mac, "mac_hyphenated": decision.mac.hyphenated})
@@ -138,6 +153,7 @@ def _stage1_words(decision: Boot, snapshot: Snapshot, url: str, token: str, mac:
         "rd.emergency=reboot",
         "root=provisioner",
         *_root_words(decision.node.root),
+        *disk_words(decision.node),
         # Not init=: dracut would hand all words behind that one to the program.
         *([f"real_init={decision.node.init}"] if decision.node.init else []),
         f"prov.url={url}",

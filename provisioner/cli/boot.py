@@ -41,7 +41,8 @@ def show(paths: Paths, name: str, boot: str | None, style: str) -> None:
         output.write_data({**asdict(found), "identity": found.identity.record()}, style)
         return
     record = found.boot
-    click.echo(f"{record.node}: {record.generation} at revision {record.revision[:16]}, boot {record.id}")
+    what = record.generation or "its own disk"
+    click.echo(f"{record.node}: {what} at revision {record.revision[:16]}, boot {record.id}")
     output.say(f"started {moment(found.started)}, {record.state}{': ' + record.reason if record.reason else ''}")
     output.say(f"identity: {found.identity}")
     rows: list[dict[str, Writable]] = [
@@ -78,7 +79,7 @@ def list_(
             "node": boot.node,
             "opened": moment(boot.opened),
             "state": boot.state,
-            "generation": boot.generation,
+            "generation": boot.generation or None,
             "revision": boot.revision[:16],
             "reason": boot.reason,
         }

@@ -18,7 +18,7 @@ from provisioner.operations.status import NodeStatus, SiteStatus, Wanted, counte
 from provisioner.operations.watching import Look, looks
 
 # What interests most stands at the top of the screen, which may be shorter than the list.
-_URGENCY = ("failed", "degraded", "system", "stage1", "script", "never booted", "ready")
+_URGENCY = ("failed", "degraded", "system", "stage1", "script", "never booted", "local", "ready")
 
 
 def run(paths: Paths, wanted: Wanted, interval: float, style: str) -> None:

@@ -24,7 +24,7 @@ from provisioner.daemon import pauses
 from provisioner.errors import ConfigError, Problem, ProvisionerError
 from provisioner.image.store import catalogue
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.boot import Boot, Local, Refused, Unknown
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations import strict
 from provisioner.operations.check import compile_site
@@ -149,19 +149,16 @@ def boot_script(
 def other_script(
     paths: Paths,
     revision: str,
-    decision: Unknown | Refused,
+    decision: Local | Unknown | Refused,
     mac: str,
     url: str,
     *,
     language: Language = Language.IPXE,
 ) -> str:
-    """The script for a machine that cannot boot."""
+    """The script for a machine that gets no image."""
     what = f"the script for {mac}"
     with _replaceable(what), timed(what):
-        writer = _writer(paths, revision, url, language)
-        if isinstance(decision, Unknown):
-            return writer.unknown(decision)
-        return writer.refused(decision, MacAddress(mac))
+        return _writer(paths, revision, url, language).other(decision, MacAddress(mac))
 
 
 def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind, generation: str) -> RenderedOverlay:

@@ -19,6 +19,9 @@ _STAGES = {
     TokenStage.SCRIPT: {},
     TokenStage.STAGE1: {
         "stage1.started": Stage.STAGE1,
+        "disk.prepared": Stage.IMAGE,
+        "disk.installed": Stage.IMAGE,
+        "disk.reused": Stage.IMAGE,
         "image.verified": Stage.IMAGE,
         "overlay.applied": Stage.OVERLAY,
         "handover.done": Stage.HANDOVER,

@@ -18,6 +18,9 @@ from provisioner.trust.token import Claims
 
 _HEALTHY = frozenset({"running"})
 _FAILURES = frozenset({"failed", "runtime.failed"})
+# What these tell of bytes and seconds is measured nowhere else.
+_MEASURED = frozenset({"disk.prepared", "disk.installed", "disk.reused"})
+_MOST_DIGITS = 15
 
 
 class Reports:
@@ -83,6 +86,8 @@ class Reports:
             node=record.node,
             boot=record.id,
             address=request.remote,
+            bytes=_bytes(report),
+            seconds=_seconds(report),
             data={"uptime": report.uptime, **report.facts},
         )
         self._site.record(event)
@@ -103,10 +108,29 @@ def _streams(report: NodeReport) -> bool:
     return report.facts.get("stream") == "remote"
 
 
+def _bytes(report: NodeReport) -> int | None:
+    text = report.facts.get("bytes", "")
+    known = report.event in _MEASURED and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if known else None
+
+
+def _seconds(report: NodeReport) -> float | None:
+    """How long it took: `started` is the uptime at which it began."""
+    if report.event not in _MEASURED:
+        return None
+    try:
+        seconds = report.uptime - float(report.facts.get("started", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= report.uptime else None
+
+
 def _message(report: NodeReport) -> str:
     facts = report.facts
     if report.event in _FAILURES:
         return facts.get("reason", "")
+    if report.event in _MEASURED:
+        return f"{facts.get('device', '?')}, {report.uptime:.1f} s after the kernel started"
     if report.event == "runtime.applied":
         counts = f"{facts.get('runtime_changed', '?')} changed, {facts.get('runtime_removed', '?')} removed"
         return f"runtime overlays {facts.get('runtime_sha256', '')[:16]}: {counts}"

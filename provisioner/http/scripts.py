@@ -16,7 +16,7 @@ from provisioner.http.blob import Pieces
 from provisioner.http.site import HttpSite
 from provisioner.http.vouching import Vouching
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, BootRecord, Decision, Machine, Refused, TokenStage, Unknown
+from provisioner.model.boot import Boot, BootRecord, Decision, Local, Machine, Refused, TokenStage, Unknown
 from provisioner.model.event import Event, Level, Stage
 from provisioner.model.hostnames import addresses
 from provisioner.trust.token import Claims
@@ -150,13 +150,25 @@ class Scripts:
         await site.recorder.flush()
         return text
 
-    async def _other(self, decision: Unknown | Refused, mac: MacAddress, asker: Asker) -> str:
-        kind = "unknown" if isinstance(decision, Unknown) else "refused"
-        node = decision.node.name if isinstance(decision, Refused) else None
-        self._record(asker, mac, f"script.{kind}", decision.reason, node=node, level=Level.WARNING)
+    async def _other(self, decision: Local | Unknown | Refused, mac: MacAddress, asker: Asker) -> str:
+        node = None if isinstance(decision, Unknown) else decision.node.name
+        match decision:
+            case Local():
+                await self._leave(decision, mac, asker)
+            case Unknown():
+                self._record(asker, mac, "script.unknown", decision.reason, level=Level.WARNING)
+            case Refused():
+                self._record(asker, mac, "script.refused", decision.reason, node=node, level=Level.WARNING)
         return await self._site.rendering.other_script(
             decision, self._site.snapshot().revision, mac, asker.url, language=asker.language
         )
+
+    async def _leave(self, decision: Local, mac: MacAddress, asker: Asker) -> None:
+        site, name = self._site, decision.node.name
+        revision = site.snapshot().revision
+        record = site.ledger.leave(node=name, mac=mac, revision=revision, reason=decision.reason, now=site.now())
+        self._record(asker, mac, "script.local", decision.reason, node=name, boot=record.id)
+        await site.recorder.flush()
 
     def _token(self, record: BootRecord, stage: TokenStage, sources: tuple[str, ...], line: str) -> str:
         expires = int(self._site.now()) + stage.lifetime

@@ -15,7 +15,7 @@ from provisioner.events.inbox import Inbox
 from provisioner.http.looks import Looks
 from provisioner.http.pokes import Pokes
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.boot import Boot, Local, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import EventSink
 from provisioner.model.snapshot import Snapshot
@@ -42,9 +42,15 @@ class Rendering(Protocol):
         """The script that boots a node at a revision; `url` is ours."""
 
     async def other_script(
-        self, decision: Unknown | Refused, revision: str, mac: MacAddress, url: str, *, language: Language
+        self,
+        decision: Local | Unknown | Refused,
+        revision: str,
+        mac: MacAddress,
+        url: str,
+        *,
+        language: Language,
     ) -> str:
-        """The script for a machine that cannot boot."""
+        """The script for a machine that gets no image."""
 
     async def overlay(self, revision: str, node: str, kind: OverlayKind, generation: str) -> RenderedOverlay:
         """The overlay archive of a node at a revision, over the image that it boots (`debian-12@3`)."""

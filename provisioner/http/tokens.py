@@ -157,6 +157,7 @@ class Fetches:
             "root_size": root.size,
             "root_sha256": root.digest.removeprefix("sha256:"),
             "unpacked_size": unpacked(generation),
+            "tree_size": generation.tree_size,
             "overlay_sha256": overlay.sha256,
             **stream_lines(self._site, claims, generation),
         }

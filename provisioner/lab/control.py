@@ -31,7 +31,7 @@ _UP_SECONDS = 60.0
 _ANSWER_SECONDS = 30.0
 _DOWN_SECONDS = 20.0
 _POLL_SECONDS = 0.1
-_ENDED = frozenset({"ready", "degraded", "failed"})
+_ENDED = frozenset({"ready", "degraded", "failed", "local"})
 
 
 def up(paths: Paths, options: tuple[str, ...] = ()) -> LabState:

@@ -92,7 +92,15 @@ class Refused:
     hint: str
 
 
-Decision = Boot | Unknown | Refused
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The machine is this node, and boots what is installed on its own disk; the head node gives it no image."""
+
+    node: ResolvedNode
+    reason: str
+
+
+Decision = Boot | Local | Unknown | Refused
 
 
 class TokenStage(StrEnum):
@@ -120,7 +128,8 @@ class TokenStage(StrEnum):
 class BootRecord:
     """One boot. `stage` is the one that is open; times are Unix seconds.
 
-    `state` is a word for people: script, stage1, system, ready, degraded, failed or superseded.
+    `state` is a word for people: script, stage1, system, ready, degraded, failed, superseded or local, a boot of
+    the machine's own disk, which has no generation.
     """
 
     id: str

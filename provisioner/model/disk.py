@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -70,6 +71,25 @@ class FileSystem(Written):
     uuid: UUID | None = None
     options: tuple[RemovableWord, ...] = ()
     mount_options: tuple[RemovableWord, ...] = ()
+
+
+_BY_PARTLABEL = "/dev/disk/by-partlabel/"
+# /dev/sda2 is of /dev/sda, /dev/nvme0n1p2 of /dev/nvme0n1; /dev/sdaa is of neither.
+_NUMBER = re.compile(r"(p|-part)?[0-9]+")
+
+
+def disk_with(disks: Mapping[str, Disk], device: str | None) -> str | None:
+    """The disk whose written partition table makes this partition; None where none of them does."""
+    if device is None:
+        return None
+    return next((disk for disk, table in disks.items() if _makes(disk, table, device)), None)
+
+
+def _makes(disk: str, table: Disk, device: str) -> bool:
+    if device.startswith(_BY_PARTLABEL):
+        part = table.partitions.get(device.removeprefix(_BY_PARTLABEL))
+        return part is not None and part.create is not False
+    return device.startswith(disk) and _NUMBER.fullmatch(device.removeprefix(disk)) is not None
 
 
 Disks = dict[DevicePath, Disk]

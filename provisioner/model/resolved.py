@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.model.address import Address, InfinibandAddress, MacAddress
 from provisioner.model.device import BmcDriver, Bond, DeviceType, Infiniband, Route, Vlan
-from provisioner.model.disk import Disk, FileSystem
+from provisioner.model.disk import Disk, FileSystem, disk_with
 from provisioner.model.rootsize import RootSize
 from provisioner.model.secret import Secret
-from provisioner.model.written import LoaderKind, RootKind, Swap
+from provisioner.model.written import BootSource, LoaderKind, RootKind, Swap
 
 
 class Resolved(BaseModel):
@@ -97,12 +97,15 @@ class ResolvedRoot(Resolved):
     size: RootSize | None = None
     swap: Swap = Swap.OFF
     prefetch: bool = False
+    device: str | None = None
+    wipe: bool = False
 
 
 class ResolvedBoot(Resolved):
     """How one node boots."""
 
     loader: LoaderKind = LoaderKind.AUTO
+    source: BootSource = BootSource.IMAGE
 
 
 class ResolvedNode(Resolved):
@@ -148,6 +151,11 @@ class ResolvedNode(Resolved):
     def boot_interface(self) -> ResolvedInterface | None:
         """The interface that boots, or None where the node has none."""
         return next((each for each in self.interfaces if each.name == self.primary), None)
+
+    @property
+    def root_disk(self) -> str | None:
+        """The disk of `disks` that stage 1 partitions, because the root is on it; None for other kinds of root."""
+        return disk_with(self.disks, self.root.device) if self.root.kind is RootKind.DISK else None
 
     def interface_of(self, mac: MacAddress) -> ResolvedInterface | None:
         """The interface with this hardware address."""

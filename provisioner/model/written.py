@@ -22,6 +22,7 @@ from provisioner.model.disk import Disks, FileSystems, Size
 from provisioner.model.duration import Duration
 from provisioner.model.mapping import Written
 from provisioner.model.name import (
+    DevicePath,
     Domain,
     FilePath,
     ImageRef,
@@ -240,12 +241,6 @@ class RootKind(StrEnum):
     DISK = "disk"
 
 
-class BootSettings(Written):
-    """How a node boots: `loader` is what its firmware gets."""
-
-    loader: LoaderKind | None = None
-
-
 class Swap(StrEnum):
     """Where a node puts memory that it does not need now: compressed into memory, or nowhere."""
 
@@ -257,12 +252,29 @@ class Root(Written):
     """The root file system of a node. `size` bounds what of it lies unpacked, or is written, in memory.
 
     `prefetch`: a node whose root streams copies it into memory once it is ready; then it needs no head node.
+    `device` is the disk or partition of a root of kind disk; `wipe` lets an installation overwrite what is there.
     """
 
     kind: RootKind | None = None
     size: RootSize | None = None
     swap: Swap | None = None
     prefetch: bool | None = None
+    device: DevicePath | None = None
+    wipe: bool | None = None
+
+
+class BootSource(StrEnum):
+    """Where a node boots from: an image of this site, or its own disk, whatever is installed there."""
+
+    IMAGE = "image"
+    DISK = "disk"
+
+
+class Booting(Written):
+    """How a node boots: from where, and `loader`, what its firmware gets."""
+
+    source: BootSource | None = None
+    loader: LoaderKind | None = None
 
 
 class Overlays(Written):
@@ -287,7 +299,7 @@ class Layer(Written):
     cluster: Name | None = None
     image: ImageRef | None = None
     root: Root = Root()
-    boot: BootSettings = BootSettings()
+    boot: Booting = Booting()
     overlays: Overlays = Overlays()
     kernel: Kernel = Kernel()
     init: FilePath | None = None

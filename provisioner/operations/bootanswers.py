@@ -9,7 +9,7 @@ from provisioner.boot.script import ScriptTokens, kernel_line
 from provisioner.dhcp.message import NO_ADDRESS, Message, Option
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Decision, Refused
+from provisioner.model.boot import Boot, Decision, Local, Refused
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.operations.firmware import Asker, askers_for
 from provisioner.operations.side import Side, dns_names
@@ -55,6 +55,8 @@ def _decided(decision: Decision) -> Iterator[str]:
     match decision:
         case Boot(generation=generation):
             yield f"boots {generation.name} (kernel {generation.kernel_release})"
+        case Local():
+            yield "boots its own disk"
         case Refused():
             yield f"refused: {decision.reason}"
         case _:

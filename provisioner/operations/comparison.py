@@ -88,10 +88,10 @@ class Comparison:
 
     def _read_by_scripts(self, script: str) -> Fields:
         # Of one text on both sides one look is enough.
-        return read_by_scripts(self._after, (script, "refused"))
+        return read_by_scripts(self._after, (script, "local", "refused"))
 
     def _same_scripts(self, node: ResolvedNode) -> bool:
-        names = (node.script, "refused")
+        names = (node.script, "local", "refused")
         return all(_text(self._before, name) == _text(self._after, name) for name in names)
 
 

@@ -17,10 +17,11 @@ from provisioner.boot.script import KERNEL_LINE_LIMIT, kernel_line
 from provisioner.dhcp.client import Program, client_of
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot
+from provisioner.model.boot import Boot, Local
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.written import DhcpMode, RootKind
 from provisioner.operations.artifacts import Artifacts
+from provisioner.operations.bootanswers import TOKENS
 from provisioner.operations.fetches import Target, Tokens, arguments_in, resolve, urls_in
 from provisioner.operations.firmware import Asker, askers_for
 from provisioner.operations.side import Side
@@ -97,6 +98,11 @@ class _Play:
         decision = self._side.decide(self._mac)
         for asker in self._askers(decision.generation.architecture if isinstance(decision, Boot) else ""):
             yield from self._asked(asker)
+        if isinstance(decision, Local):
+            why = decision.reason.partition("(")[2].removesuffix(")")
+            yield Step("decision", "boots its own disk", why)
+            yield self._other_script(decision)
+            return
         if not isinstance(decision, Boot):
             hint = "prov node list" if not hasattr(decision, "hint") else decision.hint
             yield Step("decision", problem=decision.reason, hint=hint)
@@ -179,6 +185,13 @@ class _Play:
         except (ProvisionerError, KeyError) as error:
             return _failure("grub script", error)
         return Step("grub script", f"templates/{self._node.script}.grub.j2", f"{len(script)} bytes")
+
+    def _other_script(self, decision: Local) -> Step:
+        try:
+            self.script = self._side.script(decision, self._interface.network, self._mac, TOKENS)
+        except (ProvisionerError, KeyError) as error:
+            return _failure("script", error)
+        return Step("script", "templates/local.ipxe.j2", f"{len(self.script)} bytes")
 
     def _kernel_line(self, decision: Boot, tokens: Tokens) -> Step:
         url = self._side.snapshot.head_url(decision.interface.network)

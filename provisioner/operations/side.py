@@ -18,7 +18,7 @@ from provisioner.dns.message import Kind, Question, Record
 from provisioner.dns.reverse import name_of
 from provisioner.dns.zone import BMC_LABEL, Zones
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Decision, Machine, Refused, Unknown
+from provisioner.model.boot import Boot, Decision, Machine
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.hostnames import device_label
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
@@ -97,13 +97,9 @@ class Side:
     def script(self, decision: Decision, network: str, mac: MacAddress, tokens: ScriptTokens) -> str:
         """The script that iPXE gets. Raises ProvisionerError where it cannot be made."""
         writer = ScriptWriter(self._renderer, self.template, self.snapshot.head_url(network))
-        match decision:
-            case Boot():
-                return writer.boot(decision, self.snapshot, tokens, mac=mac)
-            case Refused():
-                return writer.refused(decision, mac)
-            case Unknown():
-                return writer.unknown(decision)
+        if isinstance(decision, Boot):
+            return writer.boot(decision, self.snapshot, tokens, mac=mac)
+        return writer.other(decision, mac)
 
     def template(self, name: str) -> str:
         """The text of a boot script's template. NotFoundError when there is none of that name."""

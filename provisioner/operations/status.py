@@ -18,6 +18,7 @@ from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, Level
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import BootSource
 from provisioner.operations import live
 from provisioner.operations.check import check
 from provisioner.operations.drift import Looked, overlay_state
@@ -89,6 +90,9 @@ class Wanted:
         )
 
 
+OWN_DISK = "its own disk"
+"""What stands where a generation would, of a node that boots what is installed on it."""
+
 EVERYTHING = Wanted()
 
 
@@ -153,7 +157,8 @@ class Now:
 
 def node_status(node: ResolvedNode, now: Now, boot: BootRecord | None, report: Report | None) -> NodeStatus:
     """The status of one node, from its newest boot and its last report."""
-    generation = now.images.find(node.image) if node.image else None
+    local = node.boot.source is BootSource.DISK
+    generation = now.images.find(node.image) if node.image and not local else None
     assigned = generation.name if generation else None
     interface = node.boot_interface
     current = report if report and boot and report.boot == boot.id else None
@@ -162,10 +167,10 @@ def node_status(node: ResolvedNode, now: Now, boot: BootRecord | None, report: R
         node=node.name,
         state=boot.state if boot else "never booted",
         changed=boot.changed if boot else None,
-        running=boot.generation if boot else None,
+        running=(boot.generation or None) if boot else None,
         assigned=assigned,
         revision=boot.revision if boot else None,
-        outdated=_outdated(boot, assigned, now.revision) if boot else "",
+        outdated=_outdated(boot, OWN_DISK if local else assigned, now.revision) if boot else "",
         overlays=overlays.value,
         overlays_since=since,
         address=str(interface.ip.ip) if interface and interface.ip else None,
@@ -176,6 +181,8 @@ def node_status(node: ResolvedNode, now: Now, boot: BootRecord | None, report: R
 
 
 def _outdated(boot: BootRecord, assigned: str | None, revision: str) -> str:
+    if assigned == OWN_DISK:
+        return "" if boot.state == "local" else assigned
     parts = []
     if assigned and boot.generation != assigned:
         parts.append(f"image {assigned}")

@@ -12,7 +12,7 @@ from provisioner.config.decode import Entry
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
 from provisioner.model.address import AddressPattern, node_number
-from provisioner.model.boot import Boot, Machine
+from provisioner.model.boot import Boot, Local, Machine
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.name import REMOVES
 from provisioner.model.resolved import ResolvedNode, Source
@@ -229,6 +229,8 @@ class _Inquiry:
         if isinstance(decision, Boot):
             notes.append(f"script templates/{self._node.script}.ipxe.j2")
             return Chain("boot", decision.generation.name, (), tuple(notes))
+        if isinstance(decision, Local):
+            return Chain("boot", "its own disk", (), (*notes, "script templates/local.ipxe.j2"))
         return Chain("boot", "refused", (), (*notes, f"hint: {getattr(decision, 'hint', '')}"))
 
 

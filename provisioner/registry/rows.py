@@ -18,7 +18,7 @@ _OWN = {"name", "interfaces", "primary", "bmc", "uuid", "serial", "asset", "comm
 )
 _UNSHARED = {*_OWN, "provenance"}
 # Of where values came from, what services say aloud; all else is worked out again from the files (`view.explain`).
-_KEPT_PROVENANCE = ("image",)
+_KEPT_PROVENANCE = ("image", "boot.source")
 _SOURCE = ("file", "line", "entry", "column")
 
 Data = Mapping[str, Any]

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -139,9 +139,11 @@ class RealSite:
         nodes: list[dict[str, Any]] = json.loads(self.prov("status", "--format", "json"))["nodes"]
         return next(each for each in nodes if each["node"] == node)
 
-    def boot(self, number: int, *, firmware: MachineFirmware = MachineFirmware.BIOS) -> RunningMachine:
-        """Switch a node on."""
-        return self.lab.boot(f"n{number:03}", mac(number), firmware=firmware)
+    def boot(
+        self, number: int, *, firmware: MachineFirmware = MachineFirmware.BIOS, drives: Sequence[Path] = ()
+    ) -> RunningMachine:
+        """Switch a node on; `drives` are its disks."""
+        return self.lab.boot(f"n{number:03}", mac(number), firmware=firmware, drives=drives)
 
     def last_boot(self, node: str) -> BootRecord | None:
         """The newest boot of a node."""

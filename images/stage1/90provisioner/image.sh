@@ -51,19 +51,25 @@ stream_root() {
     done
 }
 
-fetch_root() {
-    # fetch_root [KIB]: the packed image into memory, where so many KiB more are needed later.
+fetch_image() {
+    # fetch_image FILE: the packed image, checked as it arrives.
     ROOT_SIZE=$(sheet root_size)
     expected=$(sheet root_sha256)
-    check_memory $((ROOT_SIZE / 1024 + ${1:-0}))
-    mount_memory provisioner-image "$WORK/image" "$((ROOT_SIZE / 1024 + 1024))k" 700
     say "image: $(sheet generation), $((ROOT_SIZE / 1048576)) MiB"
     started=$(uptime_seconds)
-    found=$(stream_root | tee "$WORK/image/root" | sha256sum | cut -d ' ' -f 1)
+    found=$(stream_root | tee "$1" | sha256sum | cut -d ' ' -f 1)
     [ "$found" = "$expected" ] ||
         fail "the root image is damaged: its SHA-256 is $found, the head node promised $expected"
     say "image: complete and verified"
     report image.verified "bytes=$ROOT_SIZE" "started=$started" > /dev/null
+}
+
+fetch_root() {
+    # fetch_root [KIB]: the packed image into memory, where so many KiB more are needed later.
+    ROOT_SIZE=$(sheet root_size)
+    check_memory $((ROOT_SIZE / 1024 + ${1:-0}))
+    mount_memory provisioner-image "$WORK/image" "$((ROOT_SIZE / 1024 + 1024))k" 700
+    fetch_image "$WORK/image/root"
 }
 
 mount_image() {

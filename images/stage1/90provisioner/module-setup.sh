@@ -16,6 +16,9 @@ installkernel() {
     hostonly=''
     instmods '=drivers/net/ethernet' '=drivers/net/phy' virtio_net virtio_pci virtio_mmio virtio_rng af_packet
     instmods loop squashfs overlay nbd dm_verity
+    # For roots on a disk: what servers have their disks on, and the file systems.
+    instmods virtio_blk virtio_scsi nvme ahci ata_piix sd_mod megaraid_sas mpt3sas mpi3mr hpsa smartpqi aacraid
+    instmods vmw_pvscsi hv_storvsc isci mvsas ext4 xfs crc32c crc32c_generic
 }
 
 install() {
@@ -26,6 +29,9 @@ install() {
     perl -Mstrict -Mwarnings -e 'print "$_\n" for values %INC' | while read -r file; do inst_simple "$file"; done
     # shellcheck disable=SC2154 # moddir is set by dracut
     inst_simple "$moddir/stream.pl" /usr/lib/provisioner/stream.pl
+    # For roots on a disk; the checkers come with dracut's fs-lib.
+    inst_multiple blkid df fsck.ext4 mkfs.ext4 sed sfdisk tail udevadm wipefs
+    inst_multiple -o /etc/mke2fs.conf mkfs.xfs
     # For what overlays declare of labels and capabilities.
     inst_multiple -o chcon setcap
     # shellcheck disable=SC2154 # moddir is set by dracut

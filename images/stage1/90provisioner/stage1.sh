@@ -18,7 +18,7 @@ OTHERS=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
-for part in console network head trust memory image overlays handover root-overlay root-tmpfs root-stream; do
+for part in console network head trust memory image overlays handover root-overlay root-tmpfs root-stream root-disk; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done
@@ -29,6 +29,7 @@ make_root() {
         overlay) root_overlay ;;
         tmpfs) root_tmpfs ;;
         stream) root_stream ;;
+        disk) root_disk ;;
         *) fail "this stage 1 knows no root of kind $(argument root)" ;;
     esac
 }

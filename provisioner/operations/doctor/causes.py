@@ -60,6 +60,33 @@ CAUSES = (
         f"prov node set {NODE} root.kind=overlay",
     ),
     _cause(
+        "disk-absent",
+        "the disk .* does not exist",
+        "the disk that the root belongs on is not there, or stage 1 has no driver for it",
+        f"prov node show {NODE}",
+        "prov image inspect IMAGE",
+    ),
+    _cause(
+        "disk-foreign",
+        "stays as it is",
+        "the disk holds something that is not ours, and root.wipe does not let stage 1 overwrite it",
+        "look at what is on it",
+        f"prov node set {NODE} root.wipe=true",
+    ),
+    _cause(
+        "disk-small",
+        "the disk .* is too small",
+        "the root does not fit on its disk or partition",
+        f"prov node show {NODE}",
+    ),
+    _cause(
+        "disk-faulty",
+        r"the disk .* (cannot be read|cannot be partitioned|takes no)|cannot (mount the \S+ of|be unpacked on) ",
+        "the disk cannot be written or read: it is broken, read-only, or the partitions do not fit on it",
+        f"prov node show {NODE}",
+        "smartctl -a DEVICE",
+    ),
+    _cause(
         "root-damaged",
         "is damaged",
         "what arrived is not what was sent: bad memory, a bad card, or a damaged store",

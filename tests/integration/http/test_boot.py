@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.host.run import run
 from provisioner.operations.boots import timeline
-from tests.support.daemon import KERNEL, ROOT, STAGE1, HeadNode, Machine
+from tests.support.daemon import KERNEL, ROOT, STAGE1, HeadNode, Machine, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "cpio", "busybox", "ip")]
 
@@ -177,6 +177,39 @@ def test_a_machine_that_came_further_and_asks_again_boots_anew(machine: Machine)
     second = machine.get(f"/t/{machine.start().stage1}/sheet").pairs["boot"]
 
     assert second != first
+
+
+def test_a_node_that_boots_its_own_disk_gets_no_token_and_its_status_says_so(
+    head: HeadNode, machine: Machine
+) -> None:
+    tokens = machine.start()
+    before = head.revision
+    head.write("nodes.d/z.yaml", f"nodes: {{{machine.node}: {{boot: {{source: disk}}}}}}\n")
+    eventually(lambda: head.revision != before)
+
+    text = machine.get(f"/boot/{machine.mac.hyphenated}").text
+
+    assert f"{machine.node} boots its own disk" in text
+    assert "sanboot --no-describe --drive 0x80" in text
+    assert "/t/" not in text
+    assert machine.get(f"/t/{tokens.stage1}/sheet").status == 403
+    status = next(each for each in head.status()["nodes"] if each["node"] == machine.node)
+    assert (status["state"], status["assigned"], status["outdated"]) == ("local", None, "")
+    assert "boots its own disk (boot.source set at " in status["reason"]
+    assert machine.saw("script.local").boot == machine.boot.id
+    assert "its own disk" in head.prov("boot", "show", machine.node)
+
+
+def test_what_stage_1_tells_of_a_disk_has_bytes_and_seconds(machine: Machine) -> None:
+    token = machine.start().stage1
+    machine.report(token, "disk.installed", device="/dev/sda1", bytes="4711", started="1.5")
+    machine.report(token, "disk.reused", device="/dev/sda1", bytes="x" * 99, started="nan")
+
+    installed, reused = machine.saw("disk.installed"), machine.saw("disk.reused")
+
+    assert (installed.bytes, installed.seconds) == (4711, 6.0)
+    assert installed.message == "/dev/sda1, 7.5 s after the kernel started"
+    assert (reused.bytes, reused.seconds) == (None, None)
 
 
 def test_loaders_and_autoexec_are_there_for_firmware_that_boots_by_http(machine: Machine) -> None:

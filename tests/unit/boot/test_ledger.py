@@ -99,3 +99,28 @@ def test_a_boot_that_another_head_node_opened_earlier_is_over() -> None:
     opened(ours, 500.0)
 
     assert ours.find(claims(earlier)) is None
+
+
+def left(ledger: Ledger, now: float) -> BootRecord:
+    return ledger.leave(node="n001", mac=MAC1, revision=REVISION, reason="own disk", now=now)
+
+
+def test_a_machine_that_boots_its_own_disk_ends_what_it_booted_before() -> None:
+    saved: list[BootRecord] = []
+    ledger = Ledger(saved.append)
+    before = opened(ledger, 100.0)
+
+    local = left(ledger, 200.0)
+
+    assert (local.state, local.generation, local.reason) == ("local", "", "own disk")
+    assert (before.id, "superseded") in [(each.id, each.state) for each in saved]
+    assert ledger.find(claims(before)) is None
+    assert ledger.current(MAC1) == local
+
+
+def test_a_machine_that_asks_for_its_own_disk_again_at_once_is_noted_once() -> None:
+    ledger = Ledger(lambda _: None)
+
+    assert left(ledger, 100.0) == left(ledger, 100.0 + RETRY_WINDOW - 1)
+    assert left(ledger, 100.0) != left(ledger, 101.0 + RETRY_WINDOW)
+    assert opened(ledger, 200.0).generation == "debian-12@1"

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from provisioner.boot.policy import decide
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Machine, Refused, Unknown
+from provisioner.model.boot import Boot, Local, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
+from provisioner.model.resolved import ResolvedBoot, Source
+from provisioner.model.written import BootSource
 from tests.support import resolved
 
 
@@ -91,3 +93,15 @@ def test_a_revoked_generation_is_refused_with_the_command_that_releases_it() -> 
     assert isinstance(decision, Refused)
     assert decision.reason == "the image debian-12@2 of n001 is revoked"
     assert decision.hint.startswith("prov image release debian-12@2")
+
+
+def test_a_node_that_boots_its_own_disk_needs_no_image() -> None:
+    source = Source(file="nodes.d/x.yaml", line=2, entry="node n001")
+    node = resolved.node(
+        image=None, boot=ResolvedBoot(source=BootSource.DISK), provenance={"boot.source": (source,)}
+    )
+
+    decision = decide(resolved.snapshot(node), Catalogue(), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Local)
+    assert decision.reason == "n001 boots its own disk (boot.source set at nodes.d/x.yaml:2 (node n001))"

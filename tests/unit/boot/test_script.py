@@ -10,7 +10,7 @@ from provisioner.boot.script import Language, ScriptTokens, ScriptWriter, kernel
 from provisioner.config.paths import shipped_data
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Refused, Unknown
+from provisioner.model.boot import Boot, Local, Refused, Unknown
 from provisioner.model.device import Route
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Network
@@ -81,6 +81,11 @@ def test_the_script_for_an_unknown_machine_names_its_mac(golden: Golden) -> None
 def test_the_script_for_a_node_that_cannot_boot_says_why_and_what_to_do(golden: Golden) -> None:
     refused = Refused(resolved.node(), "the image x of n001 does not exist", "prov image list")
     golden("boot/refused.ipxe", writer().refused(refused, resolved.MAC1))
+
+
+def test_the_script_for_a_node_that_boots_its_own_disk(golden: Golden) -> None:
+    local = Local(resolved.node(), "n001 boots its own disk (boot.source set nowhere)")
+    golden("boot/local.ipxe", writer().other(local, resolved.MAC1))
 
 
 def test_what_stage_1_needs_comes_last_on_the_kernel_line() -> None:

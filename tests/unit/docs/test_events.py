@@ -18,6 +18,7 @@ FIRST = (
     "access",
     "dhcp",
     "dhcp6",
+    "disk",
     "http",
     "image",
     "kernel",
@@ -40,7 +41,6 @@ PARTS: dict[str, Callable[[], set[str]]] = {
     "dhcp.{name}": lambda: arguments("dhcp/policy.py", {"Answer", "_note"}) | answered_kinds(),
     "dhcp6.{name}": lambda: arguments("dhcp/v6/policy.py", {"Answer", "_note", "_done"}) | {"advertise", "reply"},
     "loader.{name}": lambda: arguments("tftp/account.py", {"_tell"}) | arguments("tftp/server.py", {"_refuse"}),
-    "script.{kind}": lambda: {"unknown", "refused"},
     "{resource}.sent": lambda: {resource.value for resource in ARTIFACTS},
     "{resource}.broken": lambda: {resource.value for resource in ARTIFACTS},
 }
