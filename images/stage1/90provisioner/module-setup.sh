@@ -29,9 +29,9 @@ install() {
     perl -Mstrict -Mwarnings -e 'print "$_\n" for values %INC' | while read -r file; do inst_simple "$file"; done
     # shellcheck disable=SC2154 # moddir is set by dracut
     inst_simple "$moddir/stream.pl" /usr/lib/provisioner/stream.pl
-    # For roots on a disk; the checkers come with dracut's fs-lib.
-    inst_multiple blkid df fsck.ext4 mkfs.ext4 sed sfdisk tail udevadm wipefs
-    inst_multiple -o /etc/mke2fs.conf mkfs.xfs
+    # For roots on a disk; what the building machine lacks, stage 1 names when a node wants it.
+    inst_multiple blkid df ln sed tail udevadm
+    inst_multiple -o sfdisk wipefs mkfs.ext4 fsck.ext4 /etc/mke2fs.conf mkfs.xfs fsck.xfs
     # For what overlays declare of labels and capabilities.
     inst_multiple -o chcon setcap
     # shellcheck disable=SC2154 # moddir is set by dracut

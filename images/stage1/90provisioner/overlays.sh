@@ -85,6 +85,7 @@ apply_overlays() {
     refuse_escapes
     # What no archive can carry: lines of words with tabs between (provisioner/overlay/manifest.py).
     cpio --extract --to-stdout --quiet .provisioner/overlay < "$WORK/system.cpio" > "$WORK/manifest"
+    [ -z "$KEPT" ] || renew_overlays
     take_away_declared
     (cd "$NEWROOT" && cpio --extract --unconditional --make-directories --preserve-modification-time --quiet \
         --no-absolute-filenames < "$WORK/system.cpio") || fail "the system overlay cannot be unpacked"

@@ -240,7 +240,16 @@ install_root() {
     report disk.installed "device=$DEVICE" "bytes=$ROOT_SIZE" "started=$begun" > /dev/null
 }
 
+check_tools() {
+    # What the machine that built this stage 1 did not have.
+    for program in blkid sfdisk wipefs "mkfs.$(argument format)" "fsck.$(argument format)"; do
+        command -v "$program" > /dev/null ||
+            fail "this stage 1 lacks $program: install it on the head node, and build the image again"
+    done
+}
+
 root_disk() {
+    check_tools
     modprobe -a loop squashfs "$(argument format)" 2> /dev/null
     prepare_table
     find_device
@@ -252,5 +261,10 @@ root_disk() {
         case $HOLDS in '' | ours) ;; *) WHY="holds $HOLDS" ;; esac
         install_root
     fi
+    KEPT=$NEWROOT/$OURS/kept
+    # What the agent laid down is known at the next boot too; it looks again all the same.
+    mkdir -p "$NEWROOT/$OURS/runtime"
+    rm -f "$NEWROOT/$OURS/runtime/applied"
+    ln -s "/$OURS/runtime" "$WORK/overlay"
     say "root: mounted"
 }

@@ -11,6 +11,8 @@ WORK=/run/provisioner
 # A head node that restarts, or a switch that reboots, must not cost a boot; a head node that is gone must
 # not hold a node for ever, so that its firmware can try another way.
 PATIENCE=900
+# Where a root that lasts keeps what overlays replace.
+KEPT=
 # What the head node's certificate is checked against, where it speaks TLS.
 AUTHORITY=
 # The head nodes that are asked when this one is silent, with a space between two.
@@ -18,7 +20,7 @@ OTHERS=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
-for part in console network head trust memory image overlays handover root-overlay root-tmpfs root-stream root-disk; do
+for part in console network head trust memory image overlays handover root-overlay root-tmpfs root-stream root-disk lasting; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done

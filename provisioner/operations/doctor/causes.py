@@ -60,6 +60,12 @@ CAUSES = (
         f"prov node set {NODE} root.kind=overlay",
     ),
     _cause(
+        "disk-tools",
+        "this stage 1 lacks",
+        "the machine that built this image has no program to make roots on disks (fdisk, e2fsprogs, xfsprogs)",
+        "prov image build RECIPE --name IMAGE",
+    ),
+    _cause(
         "disk-absent",
         "the disk .* does not exist",
         "the disk that the root belongs on is not there, or stage 1 has no driver for it",

@@ -12,6 +12,8 @@ import pytest
 from provisioner.errors import CommandError
 from provisioner.host.run import run
 from provisioner.model.disk import Disk, FileSystem, Partition, Size
+from provisioner.model.resolved import ResolvedRoot
+from provisioner.model.written import RootKind
 from tests.support.richnode import render, rich, unpack
 
 pytestmark = [
@@ -194,3 +196,33 @@ def test_the_script_is_clean_posix_shell(machine: Machine) -> None:
     machine.boot(TWO)
 
     run(["shellcheck", "--shell", "sh", machine.folder / "tree/usr/libexec/provisioner/disks"])
+
+
+def test_a_root_on_a_disk_is_left_to_stage_1_with_the_table_that_holds_it(tmp_path: Path) -> None:
+    partlabel = "/dev/disk/by-partlabel"
+    node = rich(
+        root=ResolvedRoot(kind=RootKind.DISK, device=f"{partlabel}/root"),
+        disks={
+            "/dev/sda": Disk(
+                wipe=True,
+                partitions={
+                    "root": Partition(wipe=True),
+                    "swap": Partition(type="swap"),
+                    "data": Partition(resize=True, size=Size("1GiB")),
+                },
+            ),
+            "/dev/sdb": Disk(partitions={"more": Partition()}),
+        },
+        filesystems={
+            f"{partlabel}/root": FileSystem(format="ext4", wipe=True),
+            f"{partlabel}/swap": FileSystem(format="swap"),
+        },
+    )
+    (tmp_path / "site").mkdir()
+    tree = unpack(render(tmp_path / "site", "disks", node=node), tmp_path / "tree")
+    plan = (tree / "etc/provisioner/disks.plan").read_text()
+
+    words = [line.split() for line in plan.splitlines()]
+    assert [line[1] for line in words if line[0] == "table"] == ["/dev/sdb"]
+    assert [line[1:3] for line in words if line[0] == "partition"] == [["/dev/sda", "data"], ["/dev/sdb", "more"]]
+    assert [line[1] for line in words if line[0] == "filesystem"] == [f"{partlabel}/swap"]

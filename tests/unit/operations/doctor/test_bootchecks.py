@@ -25,6 +25,7 @@ from tests.support.ward import Ward
         ("the unpacked root has 900 MiB and may take 400 MiB (root.size 50%)", "root-large"),
         ("the root image cannot be unpacked: cp: x: No space left on device", "root-large"),
         ("the root image cannot be unpacked: cp: x: Input/output error", "kernel-lacks"),
+        ("this stage 1 lacks sfdisk: install it on the head node, and build the image again", "disk-tools"),
         ("the disk /dev/sda does not exist (is its driver in the image's kernel?)", "disk-absent"),
         ('the disk /dev/sda holds ntfs "DATA" and stays as it is: root.wipe would overwrite it', "disk-foreign"),
         ("the disk /dev/sda1 is too small: 90 MiB free, the root needs 900 MiB", "disk-small"),
