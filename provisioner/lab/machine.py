@@ -197,5 +197,6 @@ def _drive(path: Path, number: int) -> list[str]:
     return [
         # A disk of a lab is thrown away with it, so nothing waits for the real disk below it.
         *("-drive", f"if=none,id={name},format=raw,cache=unsafe,file={place}"),
-        *("-device", f"virtio-blk-pci,drive={name}"),
+        # The network has 1. OVMF forgets disks that are not in this order.
+        *("-device", f"virtio-blk-pci,drive={name},bootindex={number + 2}"),
     ]
