@@ -22,6 +22,7 @@ from provisioner.render.escape import UnsafeValueError, ipxe
 # COMMAND_LINE_SIZE of x86 Linux, its closing zero byte included (arch/x86/include/asm/setup.h).
 KERNEL_LINE_LIMIT = 2048
 
+_NAME = "kernel"
 _LOADERS_OWN = ("BOOT_IMAGE=", "initrd=", "prov.token=")
 _DIGITS = 32
 # What the script fetches beside the kernel, by the last part of its URL: the kernel unpacks one after the other.
@@ -186,10 +187,10 @@ def written_line(decision: Boot, snapshot: Snapshot, *, url: str, mac: MacAddres
 def line_digest(line: str) -> str:
     """32 hexadecimal digits over the words of a kernel line, as stage 1 finds it in /proc/cmdline.
 
-    Left out is what loaders add (GRUB: BOOT_IMAGE=, iPXE for the EFI stub: initrd=), and the token, which is no
-    part of what it says.
+    Left out is what loaders add (GRUB: BOOT_IMAGE=, iPXE for EFI: its name of the kernel, and initrd=), and the
+    token, which is no part of what it says.
     """
-    words = [each for each in line.split() if not each.startswith(_LOADERS_OWN)]
+    words = [each for each in line.split() if each != _NAME and not each.startswith(_LOADERS_OWN)]
     return hashlib.sha256("".join(f"{each}\n" for each in words).encode()).hexdigest()[:_DIGITS]
 
 

@@ -38,13 +38,16 @@ def show(paths: Paths, name: str, boot: str | None, style: str) -> None:
 
     found = timeline(paths, name, boot)
     if style != "table":
-        output.write_data({**asdict(found), "identity": found.identity.record()}, style)
+        seen = found.measured.record() if found.measured else None
+        output.write_data({**asdict(found), "identity": found.identity.record(), "measured": seen}, style)
         return
     record = found.boot
     what = record.generation or "its own disk"
     click.echo(f"{record.node}: {what} at revision {record.revision[:16]}, boot {record.id}")
     output.say(f"started {moment(found.started)}, {record.state}{': ' + record.reason if record.reason else ''}")
     output.say(f"identity: {found.identity}")
+    if found.measured:
+        output.say(f"measured: {found.measured}")
     rows: list[dict[str, Writable]] = [
         {
             "at": f"{step.at} ms",

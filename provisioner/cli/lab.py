@@ -41,10 +41,13 @@ def down(paths: Paths) -> None:
 @click.argument("node")
 @click.option("--firmware", type=FIRMWARE, default="bios", show_default=True)
 @click.option("--memory", default=1536, show_default=True, type=click.IntRange(256), help="MiB.")
+@click.option("--tpm", is_flag=True, help="Give it a TPM 2.0, a new one each time.")
 @click.option("--console", "follow", is_flag=True, help="Follow the serial line.")
 @click.option("--wait", type=float, metavar="SECONDS", help="Wait until the node is ready, or has failed.")
 @click.pass_obj
-def boot(paths: Paths, node: str, firmware: str, memory: int, follow: bool, wait: float | None) -> None:
+def boot(
+    paths: Paths, node: str, *, firmware: str, memory: int, tpm: bool, follow: bool, wait: float | None
+) -> None:
     """Switch on the virtual machine of a node. It boots over the network, like a real one."""
     import time
 
@@ -53,7 +56,7 @@ def boot(paths: Paths, node: str, firmware: str, memory: int, follow: bool, wait
     from provisioner.lab.machine import MachineFirmware
 
     since = time.time()
-    serial = control.boot(paths, node, firmware=MachineFirmware(firmware), memory=memory)
+    serial = control.boot(paths, node, firmware=MachineFirmware(firmware), memory=memory, tpm=tpm)
     click.echo(f"{node} is on; its serial line is in {serial}", err=True)
     if follow:
         _print_console(paths, node)

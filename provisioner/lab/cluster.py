@@ -81,6 +81,7 @@ class Lab:
         direct: DirectBoot | None = None,
         cables: Sequence[Cable] = (),
         drives: Sequence[Path] = (),
+        tpm: bool = False,
     ) -> RunningMachine:
         """Switch a machine on; `memory` in MiB. ConflictError when it is on already.
 
@@ -99,6 +100,7 @@ class Lab:
             direct=direct,
             cables=tuple(cables),
             drives=tuple(drives),
+            tpm=tpm,
         )
         folder = self.folder / name
         running = RunningMachine.start(self.namespace, machine, folder, accelerator=self._accelerator)

@@ -69,10 +69,10 @@ def down(paths: Paths) -> bool:
     return True
 
 
-def boot(paths: Paths, node: str, *, firmware: MachineFirmware, memory: int = 1536) -> Path:
+def boot(paths: Paths, node: str, *, firmware: MachineFirmware, memory: int = 1536, tpm: bool = False) -> Path:
     """Switch on the virtual machine of a node, `memory` in MiB; returns the file of its serial line."""
     request = {"verb": "boot", "node": node, "mac": boot_mac(paths, node)}
-    ask(paths, request | {"firmware": firmware.value, "memory": memory})
+    ask(paths, request | {"firmware": firmware.value, "memory": memory, "tpm": tpm})
     return serial_file(paths, node)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from provisioner.lab import tpm
 from provisioner.model.address import MacAddress
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}", re.IGNORECASE)
@@ -130,7 +131,7 @@ class Cable:
 class VirtualMachine:
     """One node of a lab; `memory` in MiB. Its tap device must exist before it starts.
 
-    `drives` are raw files, its disks from vda on.
+    `drives` are raw files, its disks from vda on. With a `tpm` (`lab.tpm`), UEFI measures what it starts.
     """
 
     name: str
@@ -141,6 +142,7 @@ class VirtualMachine:
     direct: DirectBoot | None = None
     cables: tuple[Cable, ...] = ()
     drives: tuple[Path, ...] = ()
+    tpm: bool = False
 
     def __post_init__(self) -> None:
         # QEMU reads commas and equals signs in the name as options of its own.
@@ -170,6 +172,7 @@ class VirtualMachine:
             *("-smbios", f"type=1,manufacturer=Provisioner,product=Lab,serial=LAB-{self.name}"),
             *self.firmware.options(),
             *(word for number, drive in enumerate(self.drives) for word in _drive(drive, number)),
+            *(tpm.options() if self.tpm else []),
             *self._direct(),
         ]
 

@@ -52,6 +52,7 @@ class Requests:
             MacAddress(request["mac"]),
             firmware=MachineFirmware(request["firmware"]),
             memory=int(request["memory"]),
+            tpm=bool(request.get("tpm")),
         )
         return {"folder": str(machine.folder)}
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from provisioner.errors import UnavailableError
+from provisioner.lab import tpm
 from provisioner.lab.machine import (
     CONTROL_SOCKET,
     SERIAL_FILE,
@@ -49,6 +50,8 @@ class RunningMachine:
         (folder / SERIAL_FILE).write_bytes(b"")
         if machine.firmware is not MachineFirmware.BIOS:
             _copy_variables(machine.firmware.variables, folder)
+        if machine.tpm:
+            tpm.start(namespace, folder)
         with (folder / "qemu.log").open("wb") as output:
             process = namespace.spawn(machine.command(accelerator), output=output, cwd=folder)
         return cls(machine, process, folder)

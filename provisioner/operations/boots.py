@@ -14,6 +14,7 @@ from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event
 from provisioner.model.identity import Identity
 from provisioner.operations.identity import identity
+from provisioner.operations.measured import Measured, measured
 from provisioner.operations.select import members_of, named
 from provisioner.registry.compiler import current
 from provisioner.registry.published import Published
@@ -35,12 +36,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """One boot, its steps in order of time, and how sure it is that the machine was the node."""
+    """One boot, its steps in order of time, and how sure it is that the machine was the node.
+
+    `measured` is what its TPM holds, None where it told nothing.
+    """
 
     boot: BootRecord
     started: float
     steps: tuple[Step, ...]
     identity: Identity
+    measured: Measured | None
 
 
 def timeline(paths: Paths, name: str, boot: str | None = None) -> Timeline:
@@ -55,7 +60,7 @@ def timeline(paths: Paths, name: str, boot: str | None = None) -> Timeline:
     revision = read_current(paths)
     node = read_node(paths, revision, chosen.node) if revision else None
     steps = tuple(_step(event, started) for event in events)
-    return Timeline(chosen, started, steps, identity(node, chosen, events))
+    return Timeline(chosen, started, steps, identity(node, chosen, events), measured(paths, chosen, events))
 
 
 def find(paths: Paths, name: str, boot: str | None = None) -> BootRecord:

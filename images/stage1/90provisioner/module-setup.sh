@@ -19,6 +19,8 @@ installkernel() {
     # For roots on a disk: what servers have their disks on, and the file systems.
     instmods virtio_blk virtio_scsi nvme ahci ata_piix sd_mod megaraid_sas mpt3sas mpi3mr hpsa smartpqi aacraid
     instmods vmw_pvscsi hv_storvsc isci mvsas ext4 xfs crc32c crc32c_generic
+    # What the firmware measured is read from the TPM; not every kernel has its drivers as modules.
+    instmods tpm_crb tpm_tis
 }
 
 install() {

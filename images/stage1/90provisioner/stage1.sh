@@ -44,7 +44,8 @@ stage1_main() {
     say "stage 1 starts"
     start_network
     start_tls
-    report stage1.started "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(kib_of MemTotal)" > /dev/null
+    # shellcheck disable=SC2046 # words without blanks
+    report stage1.started $(measurements) "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(kib_of MemTotal)" > /dev/null
     fetch_sheet
     make_root
     apply_overlays

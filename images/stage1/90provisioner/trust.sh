@@ -4,6 +4,7 @@
 
 # The head node puts this folder behind the stage 1 that it sends (provisioner/trust/anchor.py).
 SITE=${SITE:-$STAGE1/site}
+TPM=${TPM:-/sys/class/tpm/tpm0}
 KERNEL_LINE=${KERNEL_LINE:-/proc/cmdline}
 
 has_keys() {
@@ -12,8 +13,8 @@ has_keys() {
 
 line_digest() {
     # The words of the kernel line, but for what loaders add and the token (provisioner/boot/script.py).
-    tr -s '[:space:]' '\n' < "$KERNEL_LINE" | grep -v -e '^$' -e '^BOOT_IMAGE=' -e '^initrd=' -e '^prov\.token=' |
-        sha256sum | cut -c 1-32
+    tr -s '[:space:]' '\n' < "$KERNEL_LINE" |
+        grep -v -e '^$' -e '^kernel$' -e '^BOOT_IMAGE=' -e '^initrd=' -e '^prov\.token=' | sha256sum | cut -c 1-32
 }
 
 is_signed() {
@@ -48,4 +49,11 @@ check_sheet() {
     [ "$(sheet line_sha256)" = "$(line_digest)" ] || fail "the kernel line is not the one that the head node wrote"
     [ "$(sheet generation)" = "$(cat "$SITE/generation")" ] ||
         fail "the machine loaded stage 1 of $(cat "$SITE/generation"), and the head node boots $(sheet generation)"
+}
+
+measurements() {
+    # What firmware and loaders measured into the TPM, where there is one: PCR 0 to 9 as KEY=VALUE.
+    for register in 0 1 2 3 4 5 6 7 8 9; do
+        [ ! -r "$TPM/pcr-sha256/$register" ] || echo "pcr$register=$(cat "$TPM/pcr-sha256/$register")"
+    done
 }

@@ -176,9 +176,11 @@ def test_another_kernel_line_is_refused(head: HeadNode, tmp_path: Path, alter: o
     node.machine.reaches("failed")
 
 
-def test_what_loaders_put_on_the_kernel_line_is_no_harm(head: HeadNode, tmp_path: Path) -> None:
+@pytest.mark.parametrize("added", ["BOOT_IMAGE=(http,10.66.0.1:8080)/kernel", "kernel initrd=stage1"])
+def test_what_loaders_put_on_the_kernel_line_is_no_harm(head: HeadNode, tmp_path: Path, added: str) -> None:
     node = loaded(head.machine(), tmp_path / "node")
-    node.line = f"BOOT_IMAGE=(http,10.66.0.1:8080)/kernel {node.line}   initrd=stage1"
+    # GRUB, and iPXE for EFI.
+    node.line = f"{added} {node.line}   initrd=stage1"
 
     assert SIGNED in boots(head, node).said
 
@@ -341,3 +343,21 @@ def test_a_range_of_stage_1_goes_over_the_border_to_what_is_behind_it(head: Head
     start, _, end = wanted.removeprefix("bytes=").partition("-")
     assert part.status == 206
     assert part.body == whole.body[int(start) : int(end) + 1 if end else None]
+
+
+def test_what_the_tpm_holds_is_reported(head: HeadNode, tmp_path: Path) -> None:
+    machine = head.machine()
+    registers = tmp_path / "tpm/pcr-sha256"
+    registers.mkdir(parents=True)
+    for number in (0, 9, 10):
+        (registers / str(number)).write_text(f"{number:064X}\n")
+    script = 'STAGE1=$PARTS; . "$STAGE1/stage1.sh"; measurements'
+
+    told = run(
+        ["dash", "-c", script], environment={**os.environ, "PARTS": str(PARTS), "TPM": str(registers.parent)}
+    )
+    machine.report(machine.start().stage1, "stage1.started", **dict(each.split("=") for each in told.split()))
+
+    assert told.splitlines() == [f"pcr0={0:064X}", f"pcr9={9:064X}"]
+    shown = head.prov("boot", "show", machine.node)
+    assert "measured: PCR 0 00000000, 9 00000000" in shown

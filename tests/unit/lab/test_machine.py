@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.lab import tpm
 from provisioner.lab.machine import Accelerator, Cable, DirectBoot, MachineFirmware, VirtualMachine
 from provisioner.model.address import MacAddress
 from tests.support.golden import Golden
@@ -36,6 +37,14 @@ def test_a_uefi_machine_has_no_rom_so_that_its_own_firmware_boots() -> None:
     words = VirtualMachine("n001", MAC, firmware=MachineFirmware.UEFI).command()
 
     assert f"virtio-net-pci,netdev=net0,mac={MAC},bootindex=1,romfile=" in words
+
+
+def test_a_machine_has_a_tpm_only_where_it_shall() -> None:
+    words = VirtualMachine("n001", MAC, firmware=MachineFirmware.UEFI, tpm=True).command()
+
+    assert words[words.index("-tpmdev") + 1] == "emulator,id=tpm0,chardev=tpm0"
+    assert f"socket,id=tpm0,path={tpm.SOCKET}" in words
+    assert "-tpmdev" not in VirtualMachine("n001", MAC).command()
 
 
 def test_an_accelerated_machine_gets_the_processor_of_the_host() -> None:
