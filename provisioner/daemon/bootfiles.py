@@ -11,6 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Coroutine
 from functools import partial
+from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from provisioner.errors import IntegrityError
 from provisioner.http.scripts import GRUB_FIRST, Asker, Scripts
 from provisioner.http.site import HttpSite
 from provisioner.http.tokens import DeniedError, Gate
+from provisioner.http.vouching import Vouching
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
@@ -40,6 +42,7 @@ class BootFiles:
         self._site = site
         self._gate = Gate(site)
         self._scripts = Scripts(site)
+        self._vouching = Vouching(site)
         self._mapped: OrderedDict[str, mmap] = OrderedDict()
 
     def find(self, name: str, client: str, url: str) -> Coroutine[Any, Any, Held] | None:
@@ -66,20 +69,23 @@ class BootFiles:
         if generation is None:
             raise IntegrityError(f"{record.generation}, which boot {record.id} holds to, is gone from the store")
         parts = generation.boot_set
-        artifact = parts.kernel if resource is Resource.KERNEL else parts.stage1
-        content = await self._map(artifact.digest)
+        if resource is Resource.KERNEL:
+            content = await self._map(parts.kernel.digest)
+        else:
+            content = await self._map(parts.stage1.digest, self._vouching.anchor(record, parts.stage1))
         return Held(content, partial(self._sent, record, resource, client))
 
-    async def _map(self, digest: str) -> mmap:
-        """The file of an artifact, once for all who fetch it."""
-        if digest not in self._mapped:
+    async def _map(self, digest: str, tail: bytes = b"") -> mmap:
+        """The file of an artifact and what follows it, once for all who fetch it."""
+        name = digest + sha256(tail).hexdigest()
+        if name not in self._mapped:
             path = self._site.artifact(digest)
             # Opening may wait for a slow disk, and so would reading: both happen beside the event loop.
-            self._mapped[digest] = await asyncio.to_thread(_mapped, path)
+            self._mapped[name] = await asyncio.to_thread(_joined if tail else _mapped, path, tail)
             if len(self._mapped) > _MAPPED:
                 # Those that are being sent stay until they are sent.
                 self._mapped.popitem(last=False)
-        return self._mapped[digest]
+        return self._mapped[name]
 
     def _sent(
         self, record: BootRecord, resource: Resource, client: str, count: int | None, seconds: float
@@ -106,7 +112,15 @@ async def _at_once(held: Held) -> Held:
     return held
 
 
-def _mapped(path: Path) -> mmap:
+def _joined(path: Path, tail: bytes) -> mmap:
+    content = path.read_bytes()
+    joined = mmap(-1, len(content) + len(tail))
+    joined.write(content)
+    joined.write(tail)
+    return joined
+
+
+def _mapped(path: Path, _tail: bytes) -> mmap:
     with path.open("rb") as file:
         content = mmap(file.fileno(), 0, access=ACCESS_READ)
     # The pages are read here, and not at the first packet of each of them.

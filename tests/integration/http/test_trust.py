@@ -361,3 +361,16 @@ def test_what_the_tpm_holds_is_reported(head: HeadNode, tmp_path: Path) -> None:
     assert told.splitlines() == [f"pcr0={0:064X}", f"pcr9={9:064X}"]
     shown = head.prov("boot", "show", machine.node)
     assert "measured: PCR 0 00000000, 9 00000000" in shown
+
+
+def test_the_keys_come_behind_a_stage_1_by_tftp_too(head: HeadNode, tmp_path: Path) -> None:
+    machine = head.machine()
+    token = machine.start().script
+    whole = machine.get(f"/t/{token}/stage1").body
+
+    place = tmp_path / "stage1"
+    words = ["curl", "-sS", "--interface", machine.address, "-o", place]
+    head.namespace.run([*words, f"tftp://{machine.address.rpartition('.')[0]}.1/t/{token}/stage1"])
+
+    assert place.read_bytes() == whole
+    assert whole != STAGE1
