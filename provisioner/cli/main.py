@@ -44,6 +44,7 @@ COMMANDS = {
     "boot": ("boot", "Show how nodes booted, step by step."),
     "events": ("events", "Show what the daemon saw, of every machine."),
     "capture": ("capture", "Capture and explain the packets of a machine."),
+    "support": ("support", "Write an archive for those who help, without secrets."),
     "lab": ("lab", "Boot virtual nodes on this machine."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
