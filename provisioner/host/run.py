@@ -28,6 +28,9 @@ _PACKAGES = {
     "dracut": "dracut-core",
     "qemu-system-x86_64": "qemu-system-x86",
     "skopeo": "skopeo",
+    "sbsign": "sbsigntool",
+    "sbverify": "sbsigntool",
+    "sbvarsign": "sbsigntool",
     "ip": "iproute2",
 }
 

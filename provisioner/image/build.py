@@ -25,8 +25,10 @@ from provisioner.image.kernel import Kernel
 from provisioner.image.manifest import Manifest
 from provisioner.image.packing import INITS, pack
 from provisioner.image.scratch import workspace
+from provisioner.image.signing import sign_in_place
 from provisioner.image.tidy import tidy
 from provisioner.model.image import Artifact, Generation, Origin, Packing
+from provisioner.trust.bootkey import BootKey
 
 Say = Callable[[str], None]
 Obtain = Callable[[Path], "Obtained"]
@@ -158,6 +160,10 @@ def _packed(
         return {}, ()
     module = paths.data / "images" / "stage1" / stage1.MODULE
     done = pack(tree.folder, tree.kernel, work, packing, module=module, epoch=epoch, say=say)
+    key = BootKey.below(paths.keys)
+    if key.exists:
+        say("sign the kernel")
+        sign_in_place(done.files["kernel"], key, paths.state / "secureboot" / "signed")
     made: dict[str, Artifact | str] = {"verity_root": done.verity_root}
     return made | {name: store.add_artifact(paths, file) for name, file in done.files.items()}, done.warnings
 

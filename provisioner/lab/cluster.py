@@ -82,10 +82,12 @@ class Lab:
         cables: Sequence[Cable] = (),
         drives: Sequence[Path] = (),
         tpm: bool = False,
+        variables: Path | None = None,
     ) -> RunningMachine:
         """Switch a machine on; `memory` in MiB. ConflictError when it is on already.
 
-        `cables` are its NICs beside the one in the lab's network, `drives` its disks.
+        `cables` are its NICs beside the one in the lab's network, `drives` its disks, `variables` those of its
+        firmware, if not a new machine's.
         """
         found = self.machines.get(name)
         if found is not None and found.running:
@@ -101,6 +103,7 @@ class Lab:
             cables=tuple(cables),
             drives=tuple(drives),
             tpm=tpm,
+            variables=variables,
         )
         folder = self.folder / name
         running = RunningMachine.start(self.namespace, machine, folder, accelerator=self._accelerator)

@@ -25,6 +25,7 @@ from provisioner.lab.state import LabState, log_folder, serial_file, socket_file
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord
 from provisioner.operations.boots import boots_of
+from provisioner.operations.secureboot import OVMF_FILE, folder_of
 from provisioner.registry.store import read_current, read_node
 
 _UP_SECONDS = 60.0
@@ -72,8 +73,18 @@ def down(paths: Paths) -> bool:
 def boot(paths: Paths, node: str, *, firmware: MachineFirmware, memory: int = 1536, tpm: bool = False) -> Path:
     """Switch on the virtual machine of a node, `memory` in MiB; returns the file of its serial line."""
     request = {"verb": "boot", "node": node, "mac": boot_mac(paths, node)}
-    ask(paths, request | {"firmware": firmware.value, "memory": memory, "tpm": tpm})
+    variables = _variables(paths) if firmware is MachineFirmware.SITE_KEY else None
+    more = {"firmware": firmware.value, "memory": memory, "tpm": tpm, "variables": variables}
+    ask(paths, request | more)
     return serial_file(paths, node)
+
+
+def _variables(paths: Paths) -> str:
+    """The file of firmware that knows the site's key; NotFoundError where there is none."""
+    file = folder_of(paths) / OVMF_FILE
+    if not file.exists():
+        raise NotFoundError(f"{file} does not exist", hint="prov secureboot enroll (with OVMF installed)")
+    return str(file)
 
 
 def boot_mac(paths: Paths, node: str) -> MacAddress:

@@ -28,7 +28,7 @@ class MachineFirmware(StrEnum):
     """What the machine starts with: SeaBIOS and QEMU's iPXE ROM, or OVMF with its own network boot.
 
     uefi-http: without PXE, so that it boots by HTTP. secure: with Secure Boot and Microsoft's keys. secure-http:
-    both.
+    both. site-key: with Secure Boot and the site's own key alone.
     """
 
     BIOS = "bios"
@@ -36,11 +36,12 @@ class MachineFirmware(StrEnum):
     UEFI_HTTP = "uefi-http"
     SECURE = "secure"
     SECURE_HTTP = "secure-http"
+    SITE_KEY = "site-key"
 
     @property
     def is_secure(self) -> bool:
         """Whether it starts only what is signed."""
-        return self in (MachineFirmware.SECURE, MachineFirmware.SECURE_HTTP)
+        return self in (MachineFirmware.SECURE, MachineFirmware.SECURE_HTTP, MachineFirmware.SITE_KEY)
 
     @property
     def code(self) -> Path:
@@ -50,6 +51,8 @@ class MachineFirmware(StrEnum):
     @property
     def variables(self) -> Path:
         """What its variables are when a machine is new."""
+        if self is MachineFirmware.SITE_KEY:
+            return OVMF_VARIABLES
         return OVMF_SECURE_VARIABLES if self.is_secure else OVMF_VARIABLES
 
     @property
@@ -131,7 +134,8 @@ class Cable:
 class VirtualMachine:
     """One node of a lab; `memory` in MiB. Its tap device must exist before it starts.
 
-    `drives` are raw files, its disks from vda on. With a `tpm` (`lab.tpm`), UEFI measures what it starts.
+    `drives` are raw files, its disks from vda on. `variables` are those of its firmware when it starts, where they
+    are not those of a new machine. With a `tpm` (`lab.tpm`), UEFI measures what it starts.
     """
 
     name: str
@@ -143,6 +147,7 @@ class VirtualMachine:
     cables: tuple[Cable, ...] = ()
     drives: tuple[Path, ...] = ()
     tpm: bool = False
+    variables: Path | None = None
 
     def __post_init__(self) -> None:
         # QEMU reads commas and equals signs in the name as options of its own.

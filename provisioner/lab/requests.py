@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 from provisioner.errors import ProtocolError, ProvisionerError
@@ -53,6 +54,7 @@ class Requests:
             firmware=MachineFirmware(request["firmware"]),
             memory=int(request["memory"]),
             tpm=bool(request.get("tpm")),
+            variables=Path(request["variables"]) if request.get("variables") else None,
         )
         return {"folder": str(machine.folder)}
 

@@ -49,7 +49,7 @@ class RunningMachine:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SERIAL_FILE).write_bytes(b"")
         if machine.firmware is not MachineFirmware.BIOS:
-            _copy_variables(machine.firmware.variables, folder)
+            _copy_variables(machine.variables or machine.firmware.variables, folder)
         if machine.tpm:
             tpm.start(namespace, folder)
         with (folder / "qemu.log").open("wb") as output:

@@ -12,6 +12,7 @@ import pytest
 from provisioner.events.history import History
 from provisioner.lab.machine import MachineFirmware
 from provisioner.model.boot import BootRecord
+from provisioner.operations.secureboot import OVMF_FILE, folder_of
 from tests.support.realsite import BOOT_SECONDS, RealSite, wait_until
 from tests.support.unpacked import program
 
@@ -116,3 +117,28 @@ def test_firmware_without_pxe_boots_by_http_and_nothing_comes_by_tftp(site: Real
 
     loaded = [event for event in site.events("n003") if event.name == "loader.sent"]
     assert [event.message for event in loaded] == ["snponly.efi by HTTP"]
+
+
+@pytest.fixture(scope="module")
+def own(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
+    """A site with a key of its own, which signed loaders and the newest generation; n002 boots the one before."""
+    made = RealSite.make(tmp_path_factory.mktemp("own"), images)
+    made.prov("secureboot", "init")
+    made.prov("secureboot", "sign")
+    made.prov("secureboot", "enroll")
+    made.prov("node", "set", "n002", "--yes", "image=debian-12@1")
+    with made as running:
+        yield running
+
+
+def test_firmware_with_the_sites_key_alone_starts_what_the_site_signed_and_ipxe_refuses_all_else(
+    own: RealSite,
+) -> None:
+    variables = folder_of(own.paths) / OVMF_FILE
+    signed = own.boot(1, firmware=MachineFirmware.SITE_KEY, variables=variables)
+    other = own.boot(2, firmware=MachineFirmware.SITE_KEY, variables=variables)
+
+    own.wait_for_event("n001", "stage1.started")
+    signed.wait_for("secureboot: Secure boot enabled", 10)
+    other.wait_for("Could not select: Exec format error", BOOT_SECONDS)
+    assert "stage1.sent" not in [event.name for event in own.events("n002")]

@@ -140,10 +140,15 @@ class RealSite:
         return next(each for each in nodes if each["node"] == node)
 
     def boot(
-        self, number: int, *, firmware: MachineFirmware = MachineFirmware.BIOS, drives: Sequence[Path] = ()
+        self,
+        number: int,
+        *,
+        firmware: MachineFirmware = MachineFirmware.BIOS,
+        drives: Sequence[Path] = (),
+        variables: Path | None = None,
     ) -> RunningMachine:
-        """Switch a node on; `drives` are its disks."""
-        return self.lab.boot(f"n{number:03}", mac(number), firmware=firmware, drives=drives)
+        """Switch a node on; `drives` are its disks, `variables` those of its firmware."""
+        return self.lab.boot(f"n{number:03}", mac(number), firmware=firmware, drives=drives, variables=variables)
 
     def last_boot(self, node: str) -> BootRecord | None:
         """The newest boot of a node."""
