@@ -265,7 +265,7 @@ sub reconnect {
         note('remote', $reason);
         # Not all of a room at the same moment.
         select undef, undef, undef, $pause * (0.5 + rand);
-        $pause *= 2 if $pause < 8;
+        $pause *= 2 if $pause < 4;
     }
 }
 

@@ -46,6 +46,14 @@ CAUSES = (
         "prov keys show on every head node: all must show the same",
     ),
     _cause(
+        "stream-refused",
+        "cannot be streamed|does not stream",
+        "the head node does not give the root image block by block",
+        f"prov boot show {NODE}",
+        "prov image build RECIPE --name IMAGE",
+        f"prov node set {NODE} root.kind=overlay",
+    ),
+    _cause(
         "memory-short",
         "not enough memory",
         "the machine has too little memory for this root image",

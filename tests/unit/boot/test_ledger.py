@@ -74,6 +74,15 @@ def test_a_boot_that_was_never_written_down_is_adopted_from_its_token() -> None:
     assert adopted.stage is TokenStage.STAGE1
 
 
+def test_a_boot_that_is_adopted_from_the_token_of_its_stream_can_still_finish_stage_1() -> None:
+    record = opened(Ledger(lambda _: None), 100.0)
+
+    adopted = Ledger(lambda _: None).find(claims(record, TokenStage.STREAM))
+
+    assert adopted is not None
+    assert (adopted.stage, adopted.opened) == (TokenStage.STAGE1, record.opened)
+
+
 def test_a_restarted_daemon_goes_on_with_the_boots_that_it_wrote_down() -> None:
     saved: list[BootRecord] = []
     record = opened(Ledger(saved.append), 100.0)

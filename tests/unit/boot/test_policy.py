@@ -8,8 +8,8 @@ from provisioner.boot.policy import decide
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Local, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
-from provisioner.model.resolved import ResolvedBoot, Source
-from provisioner.model.written import BootSource
+from provisioner.model.resolved import ResolvedBoot, ResolvedRoot, Source
+from provisioner.model.written import BootSource, RootKind
 from tests.support import resolved
 
 
@@ -28,6 +28,16 @@ def test_a_node_that_names_a_generation_keeps_to_it() -> None:
 
     assert isinstance(decision, Boot)
     assert decision.generation.number == 1
+
+
+def test_an_image_without_a_hash_tree_is_refused_to_a_node_whose_root_streams() -> None:
+    snapshot = resolved.snapshot(resolved.node(root=ResolvedRoot(kind=RootKind.STREAM)))
+
+    decision = decide(snapshot, resolved.catalogue(), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Refused)
+    assert decision.reason.startswith("the image debian-12@1 of n001 cannot be streamed: its kernel has no nbd")
+    assert decision.hint == "prov node set n001 root.kind=overlay"
 
 
 def test_a_machine_that_no_node_describes_is_unknown() -> None:

@@ -13,7 +13,7 @@ from provisioner.model.event import Level
 from tests.unit.docs import pages
 
 PACKAGE = pages.ROOT / "provisioner"
-SERVICES = [path for name in ("daemon", "dhcp", "dns", "http", "tftp") for path in PACKAGE.glob(f"{name}/**/*.py")]
+SERVICES = [path for name in ("daemon", "dhcp", "dns", "http", "nbd", "tftp") for path in PACKAGE.glob(f"{name}/**/*.py")]
 FIRST = (
     "access",
     "dhcp",
@@ -32,6 +32,7 @@ FIRST = (
     "site",
     "stage1",
     "state",
+    "stream",
 )
 NAME = re.compile(rf"({'|'.join(FIRST)})\.([a-z]+)")
 TEMPLATE = re.compile(rf"({'|'.join(FIRST)})\.\{{[a-z]+\}}|\{{[a-z]+\}}\.[a-z]+")

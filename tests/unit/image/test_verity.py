@@ -7,6 +7,26 @@ import pytest
 
 from provisioner.errors import IntegrityError
 from provisioner.image import verity
+from provisioner.image.kernel import Kernel
+
+
+@pytest.mark.parametrize(
+    ("modules", "built_in", "lacking"),
+    [
+        (("nbd.ko.xz", "dm-verity.ko"), "", ()),
+        (("nbd.ko",), "kernel/drivers/md/dm-verity.ko\n", ()),
+        (("nbd.ko",), "", ("dm_verity",)),
+        ((), "", ("nbd", "dm_verity")),
+    ],
+)
+def test_a_kernel_needs_nbd_and_dm_verity_as_modules_or_built_in(
+    tmp_path: Path, modules: tuple[str, ...], built_in: str, lacking: tuple[str, ...]
+) -> None:
+    for name in modules:
+        (tmp_path / name).touch()
+    (tmp_path / "modules.builtin").write_text(built_in)
+
+    assert verity.lacking(Kernel("6.1", tmp_path / "vmlinuz", tmp_path)) == lacking
 
 
 def digest(data: bytes) -> bytes:

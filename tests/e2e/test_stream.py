@@ -1,0 +1,137 @@
+"""A node reads its root block by block: it outlives a daemon, a cable and, once it has a copy, the head node."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pytest
+
+from provisioner.image.store import artifact_path, catalogue
+from provisioner.model.boot import BootRecord
+from provisioner.model.image import Generation
+from tests.support.realsite import RealSite, wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+
+READ_ALL = "cd /usr && find . -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum"
+DROP = "echo 3 > /proc/sys/vm/drop_caches"
+
+
+@dataclass(frozen=True)
+class Streaming:
+    site: RealSite
+    boot: BootRecord
+
+    @property
+    def generation(self) -> Generation:
+        found = catalogue(self.site.paths).find("debian-12")
+        assert found is not None
+        return found
+
+    def in_background(self, command: str) -> None:
+        """Run a command in the node that goes on when the network is cut; what it prints is in /tmp/out."""
+        self.site.shell(
+            1,
+            f"rm -f /tmp/out; nohup sh -c '({command}) > /tmp/new 2>&1; mv /tmp/new /tmp/out' > /dev/null 2>&1 &",
+        )
+
+    def outcome(self) -> str:
+        return wait_until(
+            lambda: self.site.shell(1, "cat /tmp/out 2> /dev/null || true"), "the command on n001", 300
+        )
+
+
+@pytest.fixture(scope="module")
+def streaming(cluster: RealSite) -> Streaming:
+    """n001 with its root on the head node, ready."""
+    cluster.prov("group", "set", "compute", "--yes", "root.kind=stream")
+    cluster.boot(1)
+    return Streaming(cluster, cluster.wait_for_boot("n001"))
+
+
+def test_it_gets_ready_on_fewer_bytes_and_less_memory_than_the_whole(streaming: Streaming) -> None:
+    generation = streaming.generation
+    assert (streaming.boot.state, streaming.boot.reason) == ("ready", "")
+    facts = streaming.site.status("n001")["facts"]
+
+    assert facts["stream"] == "remote"
+    assert 0 < int(facts["stream_bytes"]) < generation.boot_set.root.size
+    used = int(facts["memory_total"]) - int(facts["memory_available"])
+    assert used * 1024 < generation.tree_size
+
+
+def test_the_root_is_checked_block_by_block_under_a_layer_that_takes_what_is_written(streaming: Streaming) -> None:
+    told = streaming.site.shell(
+        1, "findmnt -n -o FSTYPE /; cat /sys/block/dm-0/dm/name; ls /sys/block/dm-0/slaves"
+    )
+
+    assert told.split() == ["overlay", "provisioner-root", "nbd0"]
+    assert streaming.site.shell(1, "systemctl --failed --plain --no-legend") == ""
+
+
+def test_the_token_of_the_stream_is_in_no_list_of_processes(streaming: Streaming) -> None:
+    token = streaming.site.shell(1, "cat /run/provisioner/stream-token").strip()
+
+    assert streaming.site.shell(1, "stat -c '%a %U' /run/provisioner/stream-token") == "600 root\n"
+    assert token not in streaming.site.shell(1, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+
+
+def test_a_daemon_that_is_killed_and_comes_back_is_waited_for(streaming: Streaming) -> None:
+    site = streaming.site
+    before = site.shell(1, READ_ALL)
+    site.shell(1, DROP)
+    streaming.in_background(READ_ALL)
+    site.lab.daemon.kill()
+    site.lab.daemon.start()
+
+    assert streaming.outcome() == before
+    assert site.event_names("n001").count("stream.opened") == 2
+
+
+def test_a_cable_that_is_pulled_for_half_a_minute_is_waited_for(streaming: Streaming) -> None:
+    site = streaming.site
+    before = site.shell(1, READ_ALL)
+    site.shell(1, DROP)
+    streaming.in_background(READ_ALL)
+    site.lab.run(["sh", "-c", "ip link set tap0 down; sleep 30; ip link set tap0 up"])
+
+    assert streaming.outcome() == before
+
+
+def test_it_restarts_cleanly_and_with_a_copy_in_memory_needs_no_head_node(streaming: Streaming) -> None:
+    site = streaming.site
+    site.prov("group", "set", "compute", "--yes", "root.prefetch=true")
+    site.shell(1, "systemctl reboot")
+    site.wait_for_boot("n001", after=streaming.boot.id)
+    site.wait_for_event("n001", "stream.local")
+    expected = site.shell(1, READ_ALL)
+
+    site.lab.daemon.kill()
+    site.shell(1, DROP)
+
+    assert site.shell(1, READ_ALL) == expected
+    assert site.shell(1, "ls /sys/block/dm-0/slaves; cat /run/provisioner/stream-state").split() == [
+        "loop0",
+        "stream=local",
+    ]
+    assert site.shell(1, "pgrep -f '^@provisioner-stream' || true") == ""
+    site.lab.daemon.start()
+
+
+def test_a_block_that_was_altered_is_refused(streaming: Streaming) -> None:
+    site = streaming.site
+    path = artifact_path(site.paths, streaming.generation.boot_set.root.digest)
+    with path.open("r+b") as stream:
+        stream.seek(40)
+        byte = stream.read(1)
+        stream.seek(40)
+        stream.write(bytes([byte[0] ^ 1]))
+        os.fsync(stream.fileno())
+    node = site.boot(3)
+    node.wait_for("FAILED: the root image is damaged: a block is not what the hash tree promises", 300)
+
+    status = wait_until(
+        lambda: site.status("n003")["state"] == "failed" and site.status("n003"), "the failure", 60
+    )
+    assert "the root image is damaged" in status["reason"]
