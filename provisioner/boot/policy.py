@@ -6,16 +6,13 @@ from provisioner.boot import diskroot
 from provisioner.boot.fitness import misfit
 from provisioner.model.boot import Boot, Decision, Local, Machine, Refused, Unknown
 from provisioner.model.catalogue import Catalogue
-from provisioner.model.image import Generation
+from provisioner.model.image import NO_STREAM, Generation
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import BootSource, RootKind
 
 BUILT = frozenset(RootKind)
 """The kinds of root that nodes can boot."""
-
-NO_STREAM = "its kernel has no nbd or dm-verity, or it was packed by an earlier version"
-"""Why there is no hash tree of a generation (image.packing)."""
 
 
 def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decision:
@@ -55,7 +52,7 @@ def _misfit(node: ResolvedNode, generation: Generation, memory: int | None) -> t
     if not generation.boots:
         reason = f"the image {generation.name} of {node.name} cannot boot: {generation.why_not}"
         return reason, generation.remedy
-    if node.root.kind is RootKind.STREAM and generation.verity is None:
+    if node.root.kind is RootKind.STREAM and not generation.streams:
         reason = f"the image {generation.name} of {node.name} cannot be streamed: {NO_STREAM}"
         return reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}"
     wanted = node.kernel_version

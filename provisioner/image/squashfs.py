@@ -1,7 +1,8 @@
-"""The packed root that nodes mount: squashfs, zstd at level 3 in blocks of 1 MiB where the kernel can read it.
+"""The packed root that nodes mount: squashfs, zstd at level 3 in blocks of 128 KiB where the kernel can read it.
 
 Why: zstd packs smaller than gzip in a twentieth of the CPU time; levels above 3 cost five times
-more for a few per cent, which is for an image that thousands of nodes will fetch (`thorough`).
+more for a few per cent, which is for an image that thousands of nodes will fetch (`thorough`). So are blocks of
+1 MiB: they save eight per cent, but a node that streams its root reads twice as much until it is ready.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ def pack(
     # mksquashfs takes everything after -e for an exclude, options included, so that must come last.
     chosen = [*_EXCLUDED, *map(_exclude, excludes)]
     left_out = ["-wildcards", "-e", *chosen, *map(_hidden, filter(_starts_with_a_star, chosen))]
-    level = (_THOROUGH if thorough else _QUICK)[codec]
+    level = (*(_THOROUGH if thorough else _QUICK)[codec], "-b", "1M" if thorough else "128K")
     run(
-        ["mksquashfs", tree, output, "-comp", codec.value, *level, "-b", "1M", *options, *left_out],
+        ["mksquashfs", tree, output, "-comp", codec.value, *level, *options, *left_out],
         timeout=4 * 3600,
         environment={"SOURCE_DATE_EPOCH": str(epoch)},
     )

@@ -12,6 +12,9 @@ from provisioner.errors import ProvisionerError
 ARTIFACTS = ("kernel", "stage1", "root", "inventory", "archive", "verity")
 """The fields of a generation that name files of the store."""
 
+NO_STREAM = "its kernel has no nbd or dm-verity, or it was packed by an earlier version"
+"""Why there is no hash tree of a generation (image.packing)."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -133,6 +136,11 @@ class Generation(Record):
     def boots(self) -> bool:
         """Whether nodes can boot it."""
         return None not in (self.kernel, self.stage1, self.root)
+
+    @property
+    def streams(self) -> bool:
+        """Whether nodes can read its root block by block."""
+        return self.root is not None and self.verity is not None
 
     @property
     def boot_set(self) -> BootSet:

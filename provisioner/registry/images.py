@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from provisioner.config.decode import Entry
 from provisioner.errors import Problem
 from provisioner.model.catalogue import Catalogue
+from provisioner.model.image import NO_STREAM
 from provisioner.registry.check import listed
 from provisioner.registry.published import Published
 
@@ -25,9 +26,23 @@ class ImageUse(NamedTuple):
 
 
 def image_problems(published: Published, catalogue: Catalogue) -> tuple[Problem, ...]:
-    """What a revision says of images that do not exist; nothing where provisioner.yaml cannot be used."""
-    uses = (ImageUse(*row) for row in published.image_uses()) if published.usable else ()
-    return tuple(check_images(uses, catalogue))
+    """What a revision says of images that do not exist, or that its nodes cannot boot as they are to.
+
+    Nothing where provisioner.yaml cannot be used.
+    """
+    if not published.usable:
+        return ()
+    uses = (ImageUse(*row) for row in published.image_uses())
+    return (*check_images(uses, catalogue), *check_streams(published.streamed_images(), catalogue))
+
+
+def check_streams(uses: Iterable[tuple[str, str, int, int]], catalogue: Catalogue) -> Iterator[Problem]:
+    """A problem for every image, and the place that names it, that nodes are to stream and cannot."""
+    for reference, file, line, column in uses:
+        found = catalogue.find(reference)
+        if found is not None and found.boots and not found.streams:
+            message = f"the image {reference} cannot be streamed: {NO_STREAM}"
+            yield Problem(file, line, column, message, "choose another image, or root.kind: overlay")
 
 
 def image_uses(entries: Iterable[Entry[Any]]) -> Iterator[ImageUse]:

@@ -191,6 +191,15 @@ class Published:
         """Every place that names an image: reference, file, line and column."""
         return self.rows('SELECT reference, file, line, "column" FROM image_use')
 
+    def streamed_images(self) -> list[tuple[str, str, int, int]]:
+        """The images that nodes are to stream: reference, and file, line and column that name it."""
+        rows = self.rows(
+            "SELECT json_extract(json, '$.image'), json_extract(provenance, '$.image[#-1]') FROM shared "
+            "WHERE json_extract(json, '$.root.kind') = 'stream' AND json_extract(json, '$.image') IS NOT NULL"
+        )
+        places = ((reference, json.loads(place)) for reference, place in rows)
+        return sorted({(reference, file, line, column) for reference, (file, line, _, column) in places})
+
     def files_of(self, names: Iterable[str]) -> tuple[str, ...]:
         """The files of nodes and switches with an entry for one of some nodes, the weakest first."""
         query = "SELECT DISTINCT file FROM member WHERE node IN (SELECT value FROM json_each(?))"

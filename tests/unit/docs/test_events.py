@@ -13,7 +13,8 @@ from provisioner.model.event import Level
 from tests.unit.docs import pages
 
 PACKAGE = pages.ROOT / "provisioner"
-SERVICES = [path for name in ("daemon", "dhcp", "dns", "http", "nbd", "tftp") for path in PACKAGE.glob(f"{name}/**/*.py")]
+PARTS_OF = ("daemon", "dhcp", "dns", "http", "nbd", "tftp")
+SERVICES = [path for name in PARTS_OF for path in PACKAGE.glob(f"{name}/**/*.py")]
 FIRST = (
     "access",
     "dhcp",
