@@ -126,7 +126,12 @@ def _append(data: bytearray, options: Mapping[int, bytes]) -> None:
     for code, value in options.items():
         if code in _WIRE_ONLY or not 0 < code < _END:
             raise ValueError(f"{code} is not the code of an option that has a value")
-        for start in range(0, len(value) or 1, _PIECE):
+        if len(value) <= _PIECE:
+            data.append(code)
+            data.append(len(value))
+            data += value
+            continue
+        for start in range(0, len(value), _PIECE):
             piece = value[start : start + _PIECE]
             data.append(code)
             data.append(len(piece))
@@ -136,8 +141,14 @@ def _append(data: bytearray, options: Mapping[int, bytes]) -> None:
 def _check(message: Message) -> None:
     if len(message.chaddr) > 16:
         raise ValueError(f"chaddr has {len(message.chaddr)} octets; 16 fit")
-    for name, value, limit in (("sname", message.sname, 64), ("file", message.file, 128)):
-        if len(value) > limit:
-            raise ValueError(f"{name} has {len(value)} octets; {limit} fit")
-        if b"\0" in value:
-            raise ValueError(f"{name} contains a zero octet, which ends it")
+    if message.sname:
+        _check_text("sname", message.sname, 64)
+    if message.file:
+        _check_text("file", message.file, 128)
+
+
+def _check_text(name: str, value: bytes, limit: int) -> None:
+    if len(value) > limit:
+        raise ValueError(f"{name} has {len(value)} octets; {limit} fit")
+    if b"\0" in value:
+        raise ValueError(f"{name} contains a zero octet, which ends it")

@@ -15,6 +15,7 @@ from provisioner.boot.loader import SECOND_STAGES
 from provisioner.boot.quirks import NO_HTTP_IN_GRUB
 from provisioner.boot.script import KERNEL_LINE_LIMIT, kernel_line
 from provisioner.dhcp.client import Program, client_of
+from provisioner.dhcp.v6.message import Option
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Local
@@ -98,6 +99,7 @@ class _Play:
         decision = self._side.decide(self._mac)
         for asker in self._askers(decision.generation.architecture if isinstance(decision, Boot) else ""):
             yield from self._asked(asker)
+            yield from self._asked6(asker)
         if isinstance(decision, Local):
             why = decision.reason.partition("(")[2].removesuffix(")")
             yield Step("decision", "boots its own disk", why)
@@ -146,6 +148,17 @@ class _Play:
             if second := SECOND_STAGES.get(file.rpartition("/")[2]):
                 self._has_grub = True
                 yield self._loader_step(second, "the shim")
+
+    def _asked6(self, asker: Asker) -> Iterator[Step]:
+        decided = self._side.dhcp6(asker, self._interface, self._mac)
+        if decided is None:
+            return
+        if decided.reply is None:
+            hint = f"prov node set {self._node.name} --interface {self._interface.name} --ip6 ADDRESS"
+            yield Step(f"dhcpv6 {asker}", f"no answer: {decided.reason}", hint=hint)
+            return
+        file = (decided.reply.message.option(Option.BOOT_FILE_URL) or b"").decode(errors="replace")
+        yield Step(f"dhcpv6 {asker}", f"{decided.address} and {file}" if file else f"{decided.address}, no file")
 
     def _loader(self, asker: Asker, file: str) -> Step:
         program = client_of(asker.discover(self._mac)).program

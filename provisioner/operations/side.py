@@ -14,6 +14,9 @@ from provisioner.dhcp.answer import Answer
 from provisioner.dhcp.case import Context as DhcpContext
 from provisioner.dhcp.lease import Leases
 from provisioner.dhcp.policy import answer
+from provisioner.dhcp.v6.case import Context as Dhcp6Context
+from provisioner.dhcp.v6.policy import Answer as Answer6
+from provisioner.dhcp.v6.policy import answer as answer6
 from provisioner.dns.message import Kind, Question, Record
 from provisioner.dns.reverse import name_of
 from provisioner.dns.zone import BMC_LABEL, Zones
@@ -23,7 +26,9 @@ from provisioner.model.catalogue import Catalogue
 from provisioner.model.hostnames import device_label
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import Dhcp6Mode
 from provisioner.operations.firmware import Asker
+from provisioner.operations.firmware6 import SOURCE, solicit
 from provisioner.overlay.context import Surroundings
 from provisioner.overlay.library import Library
 from provisioner.overlay.rendered import OverlayKind
@@ -93,6 +98,14 @@ class Side:
 
     def _grub_template(self, name: str) -> str:
         return self.files.read(f"templates/{name}.{Language.GRUB}.j2").decode()
+
+    def dhcp6(self, asker: Asker, interface: ResolvedInterface, mac: MacAddress) -> Answer6 | None:
+        """What a program is answered that asks by DHCPv6; None where nobody does, or nobody answers there."""
+        network = self.snapshot.site.networks[interface.network]
+        packet = solicit(asker, mac)
+        if packet is None or network.dhcp6 is Dhcp6Mode.OFF or network.head6 is None:
+            return None
+        return answer6(packet, SOURCE, Dhcp6Context(self.snapshot, self.catalogue, network.head6))
 
     def script(self, decision: Decision, network: str, mac: MacAddress, tokens: ScriptTokens) -> str:
         """The script that iPXE gets. Raises ProvisionerError where it cannot be made."""

@@ -253,3 +253,36 @@ def test_a_simulation_is_plain_data_for_programs(paths: Paths) -> None:
     assert (outcome["nodes"], outcome["count"], outcome["boots"]) == ("n1", 1, True)
     assert outcome["steps"][0]["what"] == "dhcp bios"
     assert outcome["script"].startswith("#!ipxe")
+
+
+def speaking_ipv6(paths: Paths, ip6: str) -> Paths:
+    """The network gives out IPv6 addresses, and n1 has this one written."""
+    write(
+        paths,
+        "provisioner.yaml",
+        SITE.replace("provision: {", "provision: {cidr6: 'fd00::/64', dhcp6: authoritative, "),
+    )
+    write(paths, "nodes.d/zz.yaml", f"nodes:\n  n1: {{interfaces: {{eth0: {{{ip6}}}}}}}\n")
+    return paths
+
+
+def test_what_dhcpv6_answers_is_told_beside_what_dhcp_does(paths: Paths) -> None:
+    outcome = only(rehearsed(speaking_ipv6(paths, "ip6: 'fd00::11'"), "n1"))
+
+    assert not outcome.problems
+    assert [(step.what, step.said) for step in outcome.steps if step.what.startswith("dhcpv6")] == [
+        ("dhcpv6 uefi", "fd00::11 and tftp://[fd00::1]/snponly.efi"),
+        ("dhcpv6 uefi-http", "fd00::11 and http://[fd00::1]:8080/loader/snponly.efi"),
+        ("dhcpv6 ipxe", "fd00::11 and http://[fd00::1]:8080/boot/52-54-00-00-00-01"),
+    ]
+
+
+def test_a_node_without_an_ipv6_address_still_boots_by_ipv4_and_is_told_so(
+    paths: Paths,
+) -> None:
+    outcome = only(rehearsed(speaking_ipv6(paths, "mtu: 1500"), "n1", Asker.UEFI))
+
+    assert not outcome.problems
+    step = next(step for step in outcome.steps if step.what == "dhcpv6 uefi")
+    assert step.said.startswith("no answer: n1 has no")
+    assert step.hint == "prov node set n1 --interface eth0 --ip6 ADDRESS"
