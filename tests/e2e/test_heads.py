@@ -95,7 +95,7 @@ def test_a_machine_gets_ready_when_its_head_node_dies_under_its_image(heads: tup
     # What the first one had sent is not sent again.
     (sent,) = other.events("root.sent")
     assert other.events("script.boot") == []
-    assert 0 < (sent.bytes or 0) < int(other.events("image.verified")[0].data["bytes"])
+    assert 0 < (sent.bytes or 0) < int(str(other.events("image.verified")[0].data["bytes"]))
     assert [head.events("dhcp.foreign") for head in both] == [[], []]
     assert site.shell(1, "cat /run/provisioner/url /run/provisioner/also").split() == [
         f"http://{other.address}:8080",

@@ -369,7 +369,7 @@ def test_the_keys_come_behind_a_stage_1_by_tftp_too(head: HeadNode, tmp_path: Pa
     whole = machine.get(f"/t/{token}/stage1").body
 
     place = tmp_path / "stage1"
-    words = ["curl", "-sS", "--interface", machine.address, "-o", place]
+    words = ["curl", "-sS", "--interface", machine.address, "-o", str(place)]
     head.namespace.run([*words, f"tftp://{machine.address.rpartition('.')[0]}.1/t/{token}/stage1"])
 
     assert place.read_bytes() == whole
