@@ -14,7 +14,7 @@ from ipaddress import IPv6Address, ip_address
 
 from provisioner.boot.ledger import REPEAT_WINDOW
 from provisioner.model.address import Address, MacAddress
-from provisioner.model.boot import Boot, BootRecord, TokenStage
+from provisioner.model.boot import Boot, BootRecord, Local, MemoryTest, TokenStage
 from provisioner.model.event import Level
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import DhcpMode
@@ -34,16 +34,19 @@ class Resource(StrEnum):
     SYSTEM_OVERLAY = "overlay/system"
     RUNTIME_OVERLAY = "overlay/runtime"
     REPORT = "report"
+    LOG = "log"
 
 
 _OPENS = {
     TokenStage.SCRIPT: {Resource.KERNEL, Resource.STAGE1, Resource.ARCHIVE, Resource.NODE},
-    TokenStage.STAGE1: {Resource.SHEET, Resource.ROOT, Resource.SYSTEM_OVERLAY, Resource.REPORT},
+    TokenStage.STAGE1: {Resource.SHEET, Resource.ROOT, Resource.SYSTEM_OVERLAY, Resource.REPORT, Resource.LOG},
     TokenStage.SYSTEM: {Resource.RUNTIME_OVERLAY, Resource.REPORT},
     # It travels in the clear, so it opens nothing else than what travels in the clear besides: the packed root.
     TokenStage.STREAM: {Resource.STREAM},
 }
 _RUNNING = (TokenStage.SYSTEM, TokenStage.STREAM)
+
+_LAST_WORDS = frozenset({Resource.REPORT, Resource.LOG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +82,25 @@ def requester_of(claims: Claims, remote: str | None, snapshot: Snapshot) -> Requ
 
 
 def script_access(
-    decision: Boot, mac: MacAddress, remote: str | None, *, snapshot: Snapshot, holder: MacAddress | None
+    decision: Boot | Local | MemoryTest,
+    mac: MacAddress,
+    remote: str | None,
+    *,
+    snapshot: Snapshot,
+    holder: MacAddress | None,
 ) -> Denied | None:
     """None where the script of a node goes to that machine: to its own address, or one that it holds of the pool.
 
     `holder` is the machine that holds the address of the pool. Where somebody else gives out the addresses,
     nothing is known of them.
     """
-    if snapshot.site.networks[decision.interface.network].dhcp is not DhcpMode.AUTHORITATIVE:
+    interface = decision.node.interface_of(mac)
+    if interface is None or snapshot.site.networks[interface.network].dhcp is not DhcpMode.AUTHORITATIVE:
         return None
-    written = (decision.interface.ip, decision.interface.ip6)
+    written = (interface.ip, interface.ip6)
     if holder == mac or source(remote) in [each.ip for each in written if each]:
         return None
-    return Denied(f"{remote} asks for the script of {decision.node.name} ({decision.interface.ip})")
+    return Denied(f"{remote} asks for the script of {decision.node.name} ({interface.ip})")
 
 
 def access(
@@ -103,7 +112,7 @@ def access(
     anybody wrote, but none of another node. The token must open the resource, belong to the newest boot of its
     machine, and its stage must be open. A report that closed a stage may be repeated for a minute, because its
     answer may get lost; not any more once the next stage has reported, because then the answer has arrived. A
-    boot that has failed gets nothing more.
+    boot that has failed gets nothing more; it may report, and send its log.
     """
     if requester is Requester.ANOTHER_NODE or (requester is Requester.STRANGER and claims.stage not in _RUNNING):
         return Denied(f"a token of {claims.node} comes from {requester}, and not from {claims.sources[0]}")
@@ -111,7 +120,7 @@ def access(
         return Denied(f"a token of stage {claims.stage} does not open {resource}")
     if record is None:
         return Denied(f"boot {claims.boot} of {claims.node} is over: the machine has booted again since")
-    if record.state == "failed" and claims.stage is not TokenStage.SYSTEM and resource is not Resource.REPORT:
+    if record.state == "failed" and claims.stage is not TokenStage.SYSTEM and resource not in _LAST_WORDS:
         return Denied(f"boot {claims.boot} of {claims.node} has failed")
     order = list(TokenStage)
     if order.index(claims.stage) >= order.index(record.stage):

@@ -22,6 +22,10 @@ RETRY_WINDOW = 60.0
 # The answer to a hand-over may get lost; asking once more is no misuse.
 REPEAT_WINDOW = 60.0
 
+WAS = "was "
+"""How the reason of a superseded boot begins, where its machine had come up: `was ready`."""
+
+_CAME_UP = frozenset({"ready", "degraded", "rescue"})
 _MOST_REVISIONS = 16
 _ORDER = list(TokenStage)
 
@@ -44,7 +48,7 @@ class Ledger:
             secrets.token_hex(8), node, mac, generation, revision, now, TokenStage.SCRIPT, "script", now
         )
         if last and last.state != "failed":
-            self._save(replace(last, state="superseded"))
+            self._save(_superseded(last))
         return self._keep(record)
 
     def leave(self, *, node: str, mac: str, revision: str, reason: str, now: float) -> BootRecord:
@@ -82,7 +86,7 @@ class Ledger:
         if record is not None and claims.expires - claims.stage.lifetime <= record.opened:
             return None
         if record is not None and record.state != "failed":
-            self._save(replace(record, state="superseded"))
+            self._save(_superseded(record))
         # A root may stream before stage 1 is over, and its token must not close that.
         stage = TokenStage.STAGE1 if claims.stage is TokenStage.STREAM else claims.stage
         return self._keep(
@@ -120,3 +124,11 @@ class Ledger:
         self._by_mac[record.mac] = record
         self._save(record)
         return record
+
+
+def _superseded(record: BootRecord) -> BootRecord:
+    """A boot that a later one ended, with what had become of it (boot.lastgood)."""
+    if record.state not in _CAME_UP:
+        return replace(record, state="superseded")
+    reason = f"{WAS}{record.state}{f': {record.reason}' if record.reason else ''}"
+    return replace(record, state="superseded", reason=reason)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from provisioner.boot import diskroot
 from provisioner.boot.fitness import misfit
-from provisioner.model.boot import Boot, Decision, Local, Machine, Refused, Unknown
+from provisioner.model.boot import Boot, Decision, Local, Machine, MemoryTest, Refused, Unknown
+from provisioner.model.bootcontrol import DISK, MEMTEST, NOTHING, RESCUE, Control, Once
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import NO_STREAM, Generation
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
@@ -15,36 +16,43 @@ BUILT = frozenset(RootKind)
 """The kinds of root that nodes can boot."""
 
 
-def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine) -> Decision:
+def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine, control: Control = NOTHING) -> Decision:
     """The decision for a machine, by its MAC alone.
 
-    In this order: no node has the MAC: unknown; the interface with this MAC has no address to boot with: refused;
-    the node boots from its own disk: local; it has no image, its image or generation does not exist, is revoked,
-    has another kernel than the node wants, or does not fit into the machine: refused; else it boots.
+    In this order: no node has the MAC: unknown; its own disk or a memory test is ordered: that; the interface with
+    this MAC has no address to boot with: refused; the node boots from its own disk: local; it has no image, its
+    image or generation does not exist, is revoked, has another kernel than the node wants, or does not fit into
+    the machine: refused; else it boots. `control` is what was ordered for the node's next boot, and the last good
+    generation where its own fails.
     """
     node = snapshot.by_mac.get(machine.mac)
     if node is None:
         return Unknown(machine.mac, f"no node has the MAC {machine.mac}")
+    if elsewhere := _elsewhere(node, control.once):
+        return elsewhere
     interface = node.interface_of(machine.mac)
     if interface is None or interface.ip is None:
         reason = f"{node.name} has no address on the interface with the MAC {machine.mac}"
         return Refused(node, reason, f"prov node set {node.name} --interface NAME --ip ADDRESS")
-    if node.boot.source is BootSource.DISK:
+    if node.boot.source is BootSource.DISK and control.once is None:
         return Local(node, f"{node.name} boots its own disk ({_origin(node, 'boot.source')})")
-    return _image(node, catalogue, interface, machine.memory)
+    return _image(node, catalogue, interface, machine.memory, control)
 
 
 def _image(
-    node: ResolvedNode, catalogue: Catalogue, interface: ResolvedInterface, memory: int | None
+    node: ResolvedNode, catalogue: Catalogue, interface: ResolvedInterface, memory: int | None, control: Control
 ) -> Boot | Refused:
-    if node.image is None:
+    reference, origin = _wanted(node, control)
+    if reference is None:
         return Refused(node, f"{node.name} has no image", f"prov node set {node.name} --image NAME")
-    generation = catalogue.find(node.image)
+    generation = catalogue.find(reference)
     if generation is None or catalogue.is_revoked(generation):
-        return _without(node, generation)
+        return _without(node, reference, generation)
     if fault := _misfit(node, generation, memory):
         return Refused(node, *fault)
-    return Boot(node, generation, interface, f"{node.name} boots {generation.name} ({_origin(node, 'image')})")
+    rescue = control.once is not None and control.once.what == RESCUE
+    what = f"a rescue shell of {generation.name}" if rescue else generation.name
+    return Boot(node, generation, interface, f"{node.name} boots {what} ({origin})", rescue)
 
 
 def _misfit(node: ResolvedNode, generation: Generation, memory: int | None) -> tuple[str, str] | None:
@@ -63,9 +71,28 @@ def _misfit(node: ResolvedNode, generation: Generation, memory: int | None) -> t
     return diskroot.unfit(node) if unfit is None else (unfit.reason, unfit.hint)
 
 
-def _without(node: ResolvedNode, revoked: Generation | None) -> Refused:
+def _elsewhere(node: ResolvedNode, once: Once | None) -> Local | MemoryTest | None:
+    """What an order has the machine boot that is no image."""
+    if once and once.what == DISK:
+        return Local(node, f"{node.name} boots its own disk ({once})")
+    if once and once.what == MEMTEST:
+        return MemoryTest(node, f"{node.name} tests its memory ({once})")
+    return None
+
+
+def _wanted(node: ResolvedNode, control: Control) -> tuple[str | None, str]:
+    """The image that a node is to boot, and who says so: an order, its failed boots, or what is written."""
+    once, fallback = control.once, control.fallback
+    if once and once.generation:
+        return once.generation, str(once)
+    written = (node.image, _origin(node, "image"))
+    reference, origin = (fallback.good, f"last good: {fallback}") if fallback else written
+    return reference, f"{once}; {origin}" if once else origin
+
+
+def _without(node: ResolvedNode, reference: str, revoked: Generation | None) -> Refused:
     if revoked is None:
-        return Refused(node, f"the image {node.image} of {node.name} does not exist", "prov image list")
+        return Refused(node, f"the image {reference} of {node.name} does not exist", "prov image list")
     hint = f"prov image release {revoked.name}, or give the node a newer one"
     return Refused(node, f"the image {revoked.name} of {node.name} is revoked", hint)
 

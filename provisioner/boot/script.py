@@ -12,7 +12,7 @@ from provisioner.boot.diskroot import disk_words
 from provisioner.boot.fitness import limit_of
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Local, Refused, Unknown
+from provisioner.model.boot import Boot, Local, MemoryTest, Menu, Other, Refused, Unknown
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode, ResolvedRoot
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import RootKind, Swap
@@ -26,7 +26,7 @@ _NAME = "kernel"
 _LOADERS_OWN = ("BOOT_IMAGE=", "initrd=", "prov.token=")
 _DIGITS = 32
 # What the script fetches beside the kernel, by the last part of its URL: the kernel unpacks one after the other.
-_INITRDS = {RootKind.SINGLE: ("archive", "node")}
+_SINGLE = ("archive", "node")
 
 _EVERYWHERE = IPv4Network("0.0.0.0/0")
 
@@ -74,20 +74,10 @@ class ScriptWriter:
             "revision": snapshot.revision[:16],
             "token": tokens.script,
             "urls": (self.url, *(each for each in heads if each != self.url)),
-            "initrds": _INITRDS.get(decision.node.root.kind, ("stage1",)),
+            "initrds": _SINGLE if is_single(decision) else ("stage1",),
             "kernel_line": kernel_line(decision, snapshot, url=first, token=tokens.stage1, mac=mac, before=before),
         }
         return self._render(decision.node.script, context)
-
-    def other(self, decision: Local | Unknown | Refused, mac: MacAddress) -> str:
-        """The script for a machine that gets no image from here."""
-        match decision:
-            case Local():
-                return self.local(decision)
-            case Unknown():
-                return self.unknown(decision)
-            case Refused():
-                return self.refused(decision, mac)
 
     def local(self, decision: Local) -> str:
         """The script for a node that boots its own disk."""
@@ -108,6 +98,22 @@ class ScriptWriter:
         }
         return self._render("refused", context)
 
+    def other(self, decision: Other, mac: MacAddress) -> str:
+        """The script of a machine that boots no image."""
+        match decision:
+            case Unknown():
+                return self.unknown(decision)
+            case Refused():
+                return self.refused(decision, mac)
+            case Local():
+                return self.local(decision)
+            case MemoryTest():
+                consoles = [each for each in decision.node.kernel_args if each.startswith("console=ttyS")]
+                return self._render("memtest", {"node": decision.node, "consoles": " ".join(consoles)})
+            case Menu():
+                context = {"node": decision.node, "entries": decision.entries, "mac_hyphenated": mac.hyphenated}
+                return self._render("menu", context)
+
     def _render(self, name: str, context: dict[str, object]) -> str:
         path = f"templates/{name}.{self.language}.j2"
         return self.renderer.text(path, self.template(name), {"url": self.url, **context})
@@ -119,6 +125,11 @@ def first_head(snapshot: Snapshot, network: str, url: str) -> str:
     return url if url in heads else heads[0]
 
 
+def is_single(decision: Boot) -> bool:
+    """Whether the image itself is the initramfs of a boot: a rescue is one of stage 1."""
+    return decision.node.root.kind is RootKind.SINGLE and not decision.rescue
+
+
 def kernel_line(
     decision: Boot, snapshot: Snapshot, *, url: str, token: str, mac: MacAddress, before: int = 0
 ) -> str:
@@ -128,8 +139,9 @@ def kernel_line(
     ProvisionerError for a line that is too long.
     """
     words = [_checked(argument, decision.node.name) for argument in decision.node.kernel_args]
-    single = decision.node.root.kind is RootKind.SINGLE
-    words += _single_words(decision.node) if single else _stage1_words(decision, snapshot, url, token, mac)
+    words += (
+        _single_words(decision.node) if is_single(decision) else _stage1_words(decision, snapshot, url, token, mac)
+    )
     line = " ".join(words)
     if before + len(line) >= KERNEL_LINE_LIMIT:
         size = f"{before + len(line)} bytes, the kernel reads {KERNEL_LINE_LIMIT - 1}"
@@ -151,6 +163,7 @@ def _stage1_words(decision: Boot, snapshot: Snapshot, url: str, token: str, mac:
     gateway = _gateway(decision, snapshot)
     return [
         "rd.shell=0",
+        *(["prov.rescue=1"] if decision.rescue else []),
         "rd.emergency=reboot",
         "root=provisioner",
         *_root_words(decision.node.root),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from provisioner.cli import complete, output
+from provisioner.cli import bootcontrol, complete, output
 from provisioner.cli.moment import moment, since_option
 from provisioner.config.emit import Writable
 from provisioner.config.paths import Paths
@@ -19,7 +19,7 @@ _PAIRS = ("stage", "first", "second", "difference", "first bytes", "second bytes
 
 @click.group("boot")
 def command() -> None:
-    """Show how nodes booted, step by step."""
+    """Show how nodes booted, step by step, and say what they boot next."""
 
 
 @command.command("show")
@@ -62,6 +62,20 @@ def show(paths: Paths, name: str, boot: str | None, style: str) -> None:
     output.write_rows(rows, "table", _STEPS)
 
 
+@command.command("log")
+@click.argument("name", metavar="NODE|BOOT", shell_complete=complete.node)
+@click.option("--boot", "boot", metavar="ID", help="A boot of `prov boot list`; the newest without it.")
+@click.pass_obj
+def log(paths: Paths, name: str, boot: str | None) -> None:
+    """Print what the machine of a boot logged: its kernel and stage 1, up to the hand-over or the failure.
+
+    A node stands for its newest boot; the start of a boot's id is enough.
+    """
+    from provisioner.operations.boots import log_of
+
+    click.echo(output.printable(log_of(paths, name, boot), keep="\n\t"), nl=False)
+
+
 @command.command("list")
 @click.argument("nodeset", required=False, shell_complete=complete.nodeset)
 @since_option
@@ -88,6 +102,8 @@ def list_(
         }
         for boot in boots_of(paths, nodes, limit=limit, since=since, states=states or None)
     ]
+    if style == "table":
+        bootcontrol.say_orders(paths, nodes)
     output.write_rows(rows, style, _BOOTS if nodes is not None and len(nodes) == 1 else _ALL)
 
 
@@ -151,6 +167,10 @@ def compare(paths: Paths, first: str, second: str, style: str) -> None:
     ]
     output.write_rows(rows, "table", _PAIRS)
     click.echo(found.verdict)
+
+
+for each in bootcontrol.COMMANDS:
+    command.add_command(each)
 
 
 def _milliseconds(value: int | None) -> str | None:

@@ -170,10 +170,13 @@ def list_(paths: Paths, nodeset: str | None, where: tuple[str, ...], fields: str
 @click.pass_obj
 def show(paths: Paths, node: str, *, secrets: bool, style: str) -> None:
     """Show every value of a node, and where it comes from: the strongest place first."""
+    from provisioner.cli.bootcontrol import say_orders
     from provisioner.operations.listing import details
     from provisioner.operations.record import flat
 
     record, places = details(paths, node, secrets=secrets)
+    if style == "table":
+        say_orders(paths, (node,))
     if style != "table":
         output.write_data({**record, "provenance": places}, style)
         return

@@ -11,7 +11,7 @@ from provisioner.cli.statusrows import COLUMNS, alarm_lines, record, row, say_da
 from provisioner.config.paths import Paths
 from provisioner.operations.status import SiteStatus, Wanted, site_status
 
-_STATES = ("never booted", "script", "stage1", "system", "ready", "degraded", "failed", "local")
+_STATES = ("never booted", "script", "stage1", "rescue", "system", "ready", "degraded", "failed", "local")
 
 
 @click.command("status")

@@ -68,7 +68,7 @@ def row(node: NodeStatus) -> dict[str, Writable]:
         "newer": node.outdated,
         "overlays": f"{node.overlays} {age(node.overlays_since)}" if node.overlays_since else node.overlays,
         "address": node.address,
-        "note": node.reason,
+        "note": "; ".join(filter(None, (node.reason, node.next_boot and f"next boot: {node.next_boot}"))),
     }
 
 

@@ -82,6 +82,11 @@ class Paths:
         return self.state / "events.sqlite"
 
     @property
+    def boot_logs(self) -> Path:
+        """What machines logged until their hand-over."""
+        return self.state / "boot-logs"
+
+    @property
     def inbox(self) -> Path:
         """Machines that are no nodes, as the daemon saw them."""
         return self.state / "machines.json"

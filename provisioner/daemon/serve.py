@@ -15,7 +15,9 @@ from ipaddress import IPv6Address
 
 from provisioner import __version__
 from provisioner.api.server import ControlServer
+from provisioner.boot.controlfolder import ControlFolder
 from provisioner.boot.ledger import Ledger
+from provisioner.boot.tools import find_tools
 from provisioner.config.paths import Paths
 from provisioner.daemon import pauses, tasks
 from provisioner.daemon.bootfiles import BootFiles
@@ -33,6 +35,8 @@ from provisioner.daemon.watch import watch
 from provisioner.daemon.workers import PoolRendering, Workers
 from provisioner.dns.serial import Serials
 from provisioner.errors import ConfigError, ConflictError, ProvisionerError, UnavailableError
+from provisioner.events.bootlogs import BootLogs
+from provisioner.events.history import History
 from provisioner.events.inbox import Inbox
 from provisioner.events.limit import LimitedSink
 from provisioner.events.logged import LoggedSink
@@ -42,7 +46,7 @@ from provisioner.host.files import locked
 from provisioner.host.notify import notify
 from provisioner.http.links import Links
 from provisioner.http.server import HttpServer
-from provisioner.http.site import HttpSite
+from provisioner.http.site import HttpSite, Steered
 from provisioner.image.store import artifact_path, catalogue
 from provisioner.model.address import Address
 from provisioner.model.event import Event, EventSink, Level, Stage
@@ -185,6 +189,7 @@ def _services(paths: Paths, current: Current, store: EventStore, record: EventSi
         attempts=wiring.attempts,
         link_of=Links({place.network: place.interface for place in places}, net.link_speed).speed,
         inbox=inbox,
+        steered=_steered(paths),
         tls=certificate_of(paths, current.snapshot.site, hosts),
         signing=SigningKeys(key, WatchedEpoch(paths.keys, EPOCH_FILE)),
     )
@@ -208,6 +213,11 @@ def _control(paths: Paths, current: Current, site: HttpSite, troubles: Callable[
         push=lambda names: asdict(site.pokes.push(names)),
         runtime=lambda: {"since": current.since, **site.looks.told(current.snapshot.revision)},
     )
+
+
+def _steered(paths: Paths) -> Steered:
+    keep = BootLogs(paths.boot_logs).write
+    return Steered(ControlFolder(paths.state), History(paths.events).boots, find_tools(), keep)
 
 
 def _wiring(paths: Paths, current: Current, record: EventSink) -> Wiring:

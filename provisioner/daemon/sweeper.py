@@ -13,6 +13,7 @@ from provisioner.daemon import tasks
 from provisioner.daemon.current import Current
 from provisioner.daemon.workers import Workers
 from provisioner.errors import ProvisionerError
+from provisioner.events.bootlogs import BootLogs
 from provisioner.events.retention import LATELY, Limits, Removed, Sweep
 from provisioner.events.store import EventStore
 
@@ -59,6 +60,7 @@ class Sweeper:
             await asyncio.sleep(_PAUSE)
         if sweep.removed != Removed():
             logger.info("too old: %s", sweep.removed)
+        await self._sweep_logs()
         await self._sweep_revisions()
         return sweep.removed
 
@@ -72,6 +74,13 @@ class Sweeper:
             lately=now - LATELY,
             nodes=tuple(site.nodes),
         )
+
+    async def _sweep_logs(self) -> None:
+        before = time.time() - self._current.snapshot.site.retention.boots.seconds
+        try:
+            await asyncio.to_thread(BootLogs(self._paths.boot_logs).sweep, before)
+        except OSError as error:
+            logger.warning("old boot logs stay for now: %s", error)
 
     async def _sweep_revisions(self) -> None:
         since = time.time() - self._current.snapshot.site.retention.revisions.seconds

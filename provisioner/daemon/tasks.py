@@ -24,7 +24,7 @@ from provisioner.daemon import pauses
 from provisioner.errors import ConfigError, Problem, ProvisionerError
 from provisioner.image.store import catalogue
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Local, Refused, Unknown
+from provisioner.model.boot import Boot, Other
 from provisioner.model.snapshot import Snapshot
 from provisioner.operations import strict
 from provisioner.operations.check import compile_site
@@ -147,15 +147,9 @@ def boot_script(
 
 
 def other_script(
-    paths: Paths,
-    revision: str,
-    decision: Local | Unknown | Refused,
-    mac: str,
-    url: str,
-    *,
-    language: Language = Language.IPXE,
+    paths: Paths, revision: str, decision: Other, mac: str, url: str, *, language: Language = Language.IPXE
 ) -> str:
-    """The script for a machine that gets no image."""
+    """The script of a machine that boots no image."""
     what = f"the script for {mac}"
     with _replaceable(what), timed(what):
         return _writer(paths, revision, url, language).other(decision, MacAddress(mac))

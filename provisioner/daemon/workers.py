@@ -16,7 +16,7 @@ from provisioner.daemon import tasks
 from provisioner.daemon.kept import KeptOverlays, OverlayKey
 from provisioner.errors import ProvisionerError, UnavailableError
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Local, Refused, Unknown
+from provisioner.model.boot import Boot, Other
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
 from provisioner.trust.importedkeys import ImportedKeys
 
@@ -155,14 +155,14 @@ class PoolRendering:
 
     async def other_script(
         self,
-        decision: Local | Unknown | Refused,
+        decision: Other,
         revision: str,
         mac: MacAddress,
         url: str,
         *,
         language: Language = Language.IPXE,
     ) -> str:
-        """The script for a machine that gets no image."""
+        """The script of a machine that boots no image."""
         return await self._workers.run(
             tasks.other_script, self._paths, revision, decision, str(mac), url, language=language
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from provisioner.model.event import Level
 
-STATES = ("script", "stage1", "system", "ready", "degraded", "failed", "superseded", "local")
+STATES = ("script", "stage1", "rescue", "system", "ready", "degraded", "failed", "superseded", "local")
 """Every state that a boot can be in."""
 
 UNDER_WAY = frozenset({"script", "stage1", "system"})

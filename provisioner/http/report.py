@@ -22,6 +22,7 @@ _STAGES = {
         "disk.prepared": Stage.IMAGE,
         "disk.installed": Stage.IMAGE,
         "disk.reused": Stage.IMAGE,
+        "rescue.entered": Stage.STAGE1,
         "image.verified": Stage.IMAGE,
         "overlay.applied": Stage.OVERLAY,
         "handover.done": Stage.HANDOVER,

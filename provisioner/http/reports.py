@@ -11,6 +11,7 @@ from provisioner.errors import ProtocolError
 from provisioner.http import streamtoken
 from provisioner.http.report import MAX_BODY, NodeReport, parse_report
 from provisioner.http.site import HttpSite
+from provisioner.http.steering import Steering
 from provisioner.http.tokens import Gate
 from provisioner.model.boot import BootRecord, TokenStage
 from provisioner.model.event import Event, Level, Stage
@@ -29,6 +30,7 @@ class Reports:
     def __init__(self, site: HttpSite, gate: Gate) -> None:
         self._site = site
         self._gate = gate
+        self._steering = Steering(site)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this part."""
@@ -44,7 +46,11 @@ class Reports:
         except ProtocolError as error:
             raise web.HTTPBadRequest(text=f"{error.message}\n") from None
         self._note(request, record, report)
+        if claims.stage is TokenStage.STAGE1:
+            await self._steering.reported(record)
         match report.event:
+            case "rescue.entered":
+                self._site.ledger.settle(record, "rescue", now=self._site.now())
             case "failed":
                 self._site.ledger.settle(
                     record, "failed", now=self._site.now(), reason=report.facts.get("reason", "")

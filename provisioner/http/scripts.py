@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
@@ -10,15 +11,32 @@ from aiohttp import web
 from provisioner.boot.access import script_access, source
 from provisioner.boot.policy import decide
 from provisioner.boot.script import Language, ScriptTokens, written_line
+from provisioner.boot.tools import MEMORY_TESTS
 from provisioner.errors import ProvisionerError
 from provisioner.http.arrivals import Arrivals
 from provisioner.http.blob import Pieces
+from provisioner.http.menu import CHOICE, LAST_GOOD, chosen, menu_of
 from provisioner.http.site import HttpSite
+from provisioner.http.steering import Steering
 from provisioner.http.vouching import Vouching
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, BootRecord, Decision, Local, Machine, Refused, TokenStage, Unknown
+from provisioner.model.boot import (
+    Boot,
+    BootRecord,
+    Decision,
+    Local,
+    Machine,
+    MemoryTest,
+    Menu,
+    Other,
+    Refused,
+    TokenStage,
+    Unknown,
+)
+from provisioner.model.bootcontrol import NOTHING, Control, Once
 from provisioner.model.event import Event, Level, Stage
 from provisioner.model.hostnames import addresses
+from provisioner.model.resolved import ResolvedNode
 from provisioner.trust.token import Claims
 
 GRUB_FIRST = """\
@@ -30,6 +48,12 @@ reboot
 """The grub.cfg of all machines: GRUB knows its MAC and asks for its own. It may be read by everybody."""
 
 _IPXE = "text/plain"
+_EVENTS = {
+    MemoryTest: "script.memtest",
+    Menu: "script.menu",
+    Unknown: "script.unknown",
+    Refused: "script.refused",
+}
 _SCRIPT_STAGES = (TokenStage.SCRIPT, TokenStage.STAGE1)
 
 
@@ -49,6 +73,7 @@ class Scripts:
         self._site = site
         self._arrivals = Arrivals(site)
         self._vouching = Vouching(site)
+        self._steering = Steering(site)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this part."""
@@ -61,15 +86,24 @@ class Scripts:
             # GRUB looks below the folder that it came from, or at the top.
             *(web.get(f"{folder}/grub/grub.cfg", self.grub_first) for folder in ("", "/loader")),
             web.get("/grub/{mac}.cfg", self.grub, allow_head=False),
+            web.get("/tool/{name}", self.tool),
         ]
 
     async def script(self, request: web.Request) -> web.Response:
         """The script of one machine; opens its boot."""
         mac, asker = _mac_in(request), Asker(request.remote, _own_url(request))
-        decision = self._decide(mac, asker)
+        node, control = await self._ordered(mac)
+        if node and node.boot.menu:
+            control = await self._chosen(node, control, request)
+        decision = self._decide(mac, asker, control)
         if isinstance(decision, Unknown) and (asking := self._arrivals.ask(request, mac, asker.url)):
             return web.Response(text=asking, content_type=_IPXE)
-        return web.Response(text=await self._written(decision, mac, asker), content_type=_IPXE)
+        if node and node.boot.menu and isinstance(decision, Boot) and _gets_menu(control, request):
+            self._site.attempts.arrived(mac)
+            text = await self._other(await self._menu(node, decision), mac, asker)
+        else:
+            text = await self._written(decision, mac, asker, control.once)
+        return web.Response(text=text, content_type=_IPXE)
 
     async def grub(self, request: web.Request) -> web.Response:
         """The same for a machine that runs GRUB."""
@@ -77,22 +111,54 @@ class Scripts:
         return web.Response(text=await self.text(_mac_in(request), asker), content_type=_IPXE)
 
     async def text(self, mac: MacAddress, asker: Asker) -> str:
-        """The script of one machine, whatever protocol it asks by; opens its boot."""
-        return await self._written(self._decide(mac, asker), mac, asker)
+        """The script of one machine, whatever protocol it asks by, without a menu; opens its boot."""
+        _, control = await self._ordered(mac)
+        return await self._written(self._decide(mac, asker, control), mac, asker, control.once)
 
-    def _decide(self, mac: MacAddress, asker: Asker) -> Decision:
-        decision = decide(self._site.snapshot(), self._site.catalogue(), Machine(mac, runs_ipxe=True))
-        if isinstance(decision, Boot):
-            return self._stranger(decision, mac, asker) or self._unvouched(decision, mac, asker) or decision
-        return decision
+    async def _ordered(self, mac: MacAddress) -> tuple[ResolvedNode | None, Control]:
+        node = self._site.snapshot().by_mac.get(mac)
+        return node, await self._steering.control(node, mac) if node else NOTHING
 
-    async def _written(self, decision: Decision, mac: MacAddress, asker: Asker) -> str:
+    def _decide(self, mac: MacAddress, asker: Asker, control: Control) -> Decision:
+        """What the machine gets, which is nothing of a node for another address than the node's."""
+        site = self._site
+        decision = decide(site.snapshot(), site.catalogue(), Machine(mac, runs_ipxe=True), control)
+        if isinstance(decision, MemoryTest) and (lack := self._no_test(asker)):
+            return Refused(decision.node, f"{decision.reason}: {lack[0]}", lack[1])
+        if isinstance(decision, Unknown | Refused):
+            return decision
+        unvouched = self._unvouched(decision, mac, asker) if isinstance(decision, Boot) else None
+        return self._stranger(decision, mac, asker) or unvouched or decision
+
+    def _no_test(self, asker: Asker) -> tuple[str, str] | None:
+        """Why a machine cannot test its memory, and what helps."""
+        if asker.language is Language.GRUB:
+            return "GRUB starts no memory test", "prov boot unset NODE, or boot it by iPXE: boot.loader"
+        if len(self._site.steered.tools) < len(MEMORY_TESTS):
+            return "the head node has no memory test to give", "apt-get install memtest86+"
+        return None
+
+    async def _written(self, decision: Decision, mac: MacAddress, asker: Asker, once: Once | None) -> str:
         self._site.attempts.arrived(mac)
         if isinstance(decision, Boot):
-            return await self._boot(decision, mac, asker)
+            return await self._boot(decision, mac, asker, once)
+        if isinstance(decision, Local | MemoryTest):
+            await self._steering.followed(decision.node.name, mac, once, None)
         return await self._other(decision, mac, asker)
 
-    def _stranger(self, decision: Boot, mac: MacAddress, asker: Asker) -> Refused | None:
+    async def _chosen(self, node: ResolvedNode, control: Control, request: web.Request) -> Control:
+        word = request.query.get(CHOICE)
+        if word is None:
+            return control
+        good = await self._steering.good_generation(node.name) if word == LAST_GOOD else None
+        return chosen(control, word, good, now=self._site.now())
+
+    async def _menu(self, node: ResolvedNode, decision: Boot) -> Menu:
+        good = await self._steering.good_generation(node.name)
+        good = None if good == decision.generation.name else good
+        return menu_of(node, decision.reason, good, has_test=len(self._site.steered.tools) == len(MEMORY_TESTS))
+
+    def _stranger(self, decision: Boot | Local | MemoryTest, mac: MacAddress, asker: Asker) -> Refused | None:
         address = source(asker.remote)
         holder = self._site.mac_of(address) if isinstance(address, IPv4Address) else None
         snapshot = self._site.snapshot()
@@ -130,7 +196,7 @@ class Scripts:
         hint = f"prov image verify {name}; where that finds no more than this: prov image sign {name}"
         return Refused(decision.node, reason, hint)
 
-    async def _boot(self, decision: Boot, mac: MacAddress, asker: Asker) -> str:
+    async def _boot(self, decision: Boot, mac: MacAddress, asker: Asker, once: Once | None) -> str:
         site, revision = self._site, self._site.snapshot().revision
         name = decision.node.name
         record = site.ledger.open(
@@ -147,18 +213,17 @@ class Scripts:
             refused = Refused(decision.node, error.message, error.hint or "prov check")
             return await self._other(refused, mac, asker)
         self._record(asker, mac, "script.boot", decision.reason, boot=record.id, node=name, size=len(text))
+        await self._steering.followed(name, mac, once, record.id)
         await site.recorder.flush()
         return text
 
-    async def _other(self, decision: Local | Unknown | Refused, mac: MacAddress, asker: Asker) -> str:
+    async def _other(self, decision: Other, mac: MacAddress, asker: Asker) -> str:
         node = None if isinstance(decision, Unknown) else decision.node.name
-        match decision:
-            case Local():
-                await self._leave(decision, mac, asker)
-            case Unknown():
-                self._record(asker, mac, "script.unknown", decision.reason, level=Level.WARNING)
-            case Refused():
-                self._record(asker, mac, "script.refused", decision.reason, node=node, level=Level.WARNING)
+        if isinstance(decision, Local):
+            await self._leave(decision, mac, asker)
+        else:
+            level = Level.WARNING if isinstance(decision, Unknown | Refused) else Level.INFO
+            self._record(asker, mac, _EVENTS[type(decision)], decision.reason, node=node, level=level)
         return await self._site.rendering.other_script(
             decision, self._site.snapshot().revision, mac, asker.url, language=asker.language
         )
@@ -197,6 +262,17 @@ class Scripts:
             self._record_loader(request, name, len(content))
             self._site.tally.add("http_bytes", "loader", len(content))
         return Pieces(content, content_type="application/efi")
+
+    async def tool(self, request: web.Request) -> web.StreamResponse:
+        """A program of the table, for a machine that is told to run it; it holds nothing of any node."""
+        name = request.match_info["name"]
+        path = self._site.steered.tools.get(name)
+        if path is None:
+            raise web.HTTPNotFound(text=f"there is no tool {name}\n")
+        content = await asyncio.to_thread(path.read_bytes)
+        if request.method == "GET":
+            self._record_loader(request, name, len(content))
+        return Pieces(content, content_type="application/octet-stream")
 
     def _record_loader(self, request: web.Request, name: str, size: int) -> None:
         machine = self._machine_at(request.remote)
@@ -252,6 +328,11 @@ def _mac_in(request: web.Request) -> MacAddress:
         return MacAddress(request.match_info["mac"])
     except ValueError as error:
         raise web.HTTPBadRequest(text=f"{error}\n") from None
+
+
+def _gets_menu(control: Control, request: web.Request) -> bool:
+    """An order of an administrator goes before the menu."""
+    return control.once is None and CHOICE not in request.query
 
 
 def _sources(decision: Boot, asker: Asker) -> tuple[str, ...]:

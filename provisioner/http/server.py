@@ -19,6 +19,7 @@ from provisioner.errors import ProvisionerError, UnavailableError
 from provisioner.http.authority import Authority
 from provisioner.http.expectation import expect, expecting
 from provisioner.http.guard import IDLE, Allowance, Guard, guard_of
+from provisioner.http.logs import Logs
 from provisioner.http.report import MAX_BODY
 from provisioner.http.reports import Reports
 from provisioner.http.runtime import RuntimeOverlays
@@ -54,7 +55,8 @@ def application(site: HttpSite) -> web.Application:
     app = web.Application(middlewares=[_guarded, _explaining(site)], client_max_size=MAX_BODY)
     runtime = RuntimeOverlays(site, gate)
     fetches = Fetches(site, gate)
-    for part in (Scripts(site), fetches, NodeArchives(site, gate), runtime, Reports(site, gate), Authority(site)):
+    scripts, archives, reports = Scripts(site), NodeArchives(site, gate), Reports(site, gate)
+    for part in (scripts, fetches, archives, runtime, reports, Logs(site, gate), Authority(site)):
         app.add_routes(expecting(part.routes()))
     app.on_shutdown.append(runtime.release)
     app.on_cleanup.append(fetches.release)
@@ -97,7 +99,7 @@ def _label(request: web.Request) -> str:
     path = resource.canonical if resource is not None else ""
     if path.startswith("/t/{token}/"):
         return path.removeprefix("/t/{token}/")
-    return {"/boot/{mac}": "script", "/loader/{name}": "loader"}.get(path, "other")
+    return {"/boot/{mac}": "script", "/loader/{name}": "loader", "/tool/{name}": "loader"}.get(path, "other")
 
 
 def _status_of(error: ProvisionerError) -> int:

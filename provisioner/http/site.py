@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -15,7 +15,8 @@ from provisioner.events.inbox import Inbox
 from provisioner.http.looks import Looks
 from provisioner.http.pokes import Pokes
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Local, Refused, Unknown
+from provisioner.model.boot import Boot, BootRecord, Other
+from provisioner.model.bootcontrol import NOTHING, Control
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import EventSink
 from provisioner.model.snapshot import Snapshot
@@ -42,15 +43,9 @@ class Rendering(Protocol):
         """The script that boots a node at a revision; `url` is ours."""
 
     async def other_script(
-        self,
-        decision: Local | Unknown | Refused,
-        revision: str,
-        mac: MacAddress,
-        url: str,
-        *,
-        language: Language,
+        self, decision: Other, revision: str, mac: MacAddress, url: str, *, language: Language
     ) -> str:
-        """The script for a machine that gets no image."""
+        """The script of a machine that boots no image."""
 
     async def overlay(self, revision: str, node: str, kind: OverlayKind, generation: str) -> RenderedOverlay:
         """The overlay archive of a node at a revision, over the image that it boots (`debian-12@3`)."""
@@ -64,6 +59,44 @@ class Recorder(Protocol):
 
     async def flush(self) -> None:
         """Wait until everything recorded so far is on the disk."""
+
+
+class Controls(Protocol):
+    """What was ordered for single boots of nodes (boot.controlfolder)."""
+
+    def read(self, node: str) -> Control:
+        """What holds for a node."""
+
+    def change(self, node: str, change: Callable[[Control], Control]) -> Control:
+        """Replace it, on the disk before this returns."""
+
+
+class NoControls:
+    """Nothing is ordered."""
+
+    def read(self, node: str) -> Control:
+        """Nothing."""
+        del node
+        return NOTHING
+
+    def change(self, node: str, change: Callable[[Control], Control]) -> Control:
+        """What would be kept."""
+        del node
+        return change(NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """What makes a boot another one than usual, and what is kept of it.
+
+    `boots_of` gives the boots of a node, newest first; `tools` are programs that machines may run, by name;
+    `keep_log` keeps what the machine of a boot logged.
+    """
+
+    controls: Controls = field(default_factory=NoControls)
+    boots_of: Callable[[str], Sequence[BootRecord]] = lambda _: ()
+    tools: Mapping[str, Path] = field(default_factory=dict)
+    keep_log: Callable[[str, bytes], None] = lambda _boot, _packed: None
 
 
 @dataclass(frozen=True)
@@ -96,3 +129,4 @@ class HttpSite:
     attempts: Attempts = field(default_factory=Attempts)
     inbox: Inbox = field(default_factory=Inbox)
     signing: SigningKeys | None = None
+    steered: Steered = field(default_factory=Steered)

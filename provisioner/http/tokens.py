@@ -160,6 +160,7 @@ class Fetches:
             "tree_size": generation.tree_size,
             "overlay_sha256": overlay.sha256,
             **stream_lines(self._site, claims, generation),
+            **({"early_hooks": "yes"} if overlay.early_hooks else {}),
         }
         self._record(request, record, Stage.STAGE1, "sheet.sent", "boot sheet")
         return web.Response(text=self._vouching.sheet(lines, claims, nonce))

@@ -67,12 +67,16 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """The machine is this node and boots this generation, by this interface, which has an IPv4 address."""
+    """The machine is this node and boots this generation, by this interface, which has an IPv4 address.
+
+    With `rescue` stage 1 stops before the root with a shell.
+    """
 
     node: ResolvedNode
     generation: Generation
     interface: ResolvedInterface
     reason: str
+    rescue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,27 @@ class Local:
     reason: str
 
 
-Decision = Boot | Local | Unknown | Refused
+@dataclass(frozen=True, slots=True)
+class MemoryTest:
+    """The machine is this node, and tests its memory."""
+
+    node: ResolvedNode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """The machine is this node, and whoever sits at it may choose: words and what they mean, the default first."""
+
+    node: ResolvedNode
+    entries: tuple[tuple[str, str], ...]
+    reason: str
+
+
+Decision = Boot | Local | MemoryTest | Unknown | Refused
+
+Other = Local | MemoryTest | Menu | Unknown | Refused
+"""What has a script and opens no boot."""
 
 
 class TokenStage(StrEnum):
@@ -128,8 +152,8 @@ class TokenStage(StrEnum):
 class BootRecord:
     """One boot. `stage` is the one that is open; times are Unix seconds.
 
-    `state` is a word for people: script, stage1, system, ready, degraded, failed, superseded or local, a boot of
-    the machine's own disk, which has no generation.
+    `state` is a word for people: script, stage1, rescue, system, ready, degraded, failed, superseded or local, a
+    boot of the machine's own disk, which has no generation.
     """
 
     id: str

@@ -102,9 +102,11 @@ class ResolvedRoot(Resolved):
 
 
 class ResolvedBoot(Resolved):
-    """How one node boots."""
+    """How one node boots: see `model.written.Booting`."""
 
     loader: LoaderKind = LoaderKind.AUTO
+    attempts: int = 3
+    menu: bool = False
     source: BootSource = BootSource.IMAGE
 
 

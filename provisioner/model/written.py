@@ -271,10 +271,15 @@ class BootSource(StrEnum):
 
 
 class Booting(Written):
-    """How a node boots: from where, and `loader`, what its firmware gets."""
+    """How a node boots: from where, and `loader`, what its firmware gets.
+
+    After so many failed `attempts` the last good generation is taken (0: never); `menu` lets people at it choose.
+    """
 
     source: BootSource | None = None
     loader: LoaderKind | None = None
+    attempts: int | None = Field(None, ge=0, le=100)
+    menu: bool | None = None
 
 
 class Overlays(Written):

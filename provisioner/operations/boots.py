@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError, ProvisionerError
+from provisioner.events.bootlogs import BootLogs
 from provisioner.events.history import History
 from provisioner.events.search import BootFilter
 from provisioner.model.boot import BootRecord
@@ -61,6 +62,14 @@ def timeline(paths: Paths, name: str, boot: str | None = None) -> Timeline:
     node = read_node(paths, revision, chosen.node) if revision else None
     steps = tuple(_step(event, started) for event in events)
     return Timeline(chosen, started, steps, identity(node, chosen, events), measured(paths, chosen, events))
+
+
+def log_of(paths: Paths, name: str, boot: str | None = None) -> str:
+    """What the machine of a boot logged until its hand-over, or until it gave up; the boot as with `timeline`.
+
+    Raises what `timeline` raises, NotFoundError where no log came and IntegrityError for a damaged one.
+    """
+    return BootLogs(paths.boot_logs).read(find(paths, name, boot).id)
 
 
 def find(paths: Paths, name: str, boot: str | None = None) -> BootRecord:

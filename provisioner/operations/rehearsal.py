@@ -18,7 +18,7 @@ from provisioner.dhcp.client import Program, client_of
 from provisioner.dhcp.v6.message import Option
 from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Local
+from provisioner.model.boot import Boot, Local, MemoryTest
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.written import DhcpMode, RootKind
 from provisioner.operations.artifacts import Artifacts
@@ -99,11 +99,13 @@ class _Play:
         decision = self._side.decide(self._mac)
         for asker in self._askers(decision.generation.architecture if isinstance(decision, Boot) else ""):
             yield from self._asked(asker)
-            yield from self._asked6(asker)
         if isinstance(decision, Local):
             why = decision.reason.partition("(")[2].removesuffix(")")
             yield Step("decision", "boots its own disk", why)
             yield self._other_script(decision)
+            return
+        if isinstance(decision, MemoryTest):
+            yield Step("decision", decision.reason)
             return
         if not isinstance(decision, Boot):
             hint = "prov node list" if not hasattr(decision, "hint") else decision.hint

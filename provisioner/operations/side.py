@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from ipaddress import IPv4Network
+from types import MappingProxyType
 
 from provisioner.archive.tree import Entry
 from provisioner.boot.loader import NOT_LOOKED_AT, Shelf
@@ -22,6 +23,7 @@ from provisioner.dns.reverse import name_of
 from provisioner.dns.zone import BMC_LABEL, Zones
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Decision, Machine
+from provisioner.model.bootcontrol import NOTHING, Control
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.hostnames import device_label
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
@@ -41,8 +43,11 @@ class Side:
     """One revision. `surroundings` decide about keys: the real ones, or names that stand for them.
 
     `shelf` are the loaders of the head node, where somebody looked, `memories` the bytes of memory that machines
-    have told of, by node.
+    have told of, by node. `controls` has what is ordered for the next boots of nodes, by name: nothing where the
+    site alone is asked.
     """
+
+    controls: Mapping[str, Control] = MappingProxyType({})
 
     def __init__(
         self,
@@ -79,7 +84,8 @@ class Side:
         """What a machine boots."""
         node = self.snapshot.by_mac.get(mac)
         memory = self._memories.get(node.name) if node else None
-        return decide(self.snapshot, self.catalogue, Machine(mac, runs_ipxe=True, memory=memory))
+        control = self.controls.get(node.name, NOTHING) if node else NOTHING
+        return decide(self.snapshot, self.catalogue, Machine(mac, runs_ipxe=True, memory=memory), control)
 
     def dhcp(self, asker: Asker, interface: ResolvedInterface, mac: MacAddress) -> Answer:
         """What a program in a machine is answered that asks in the interface's network, from an empty pool."""

@@ -12,6 +12,7 @@ from provisioner.events.history import History
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.nodeset import fold
 from provisioner.operations.artifacts import Artifacts
+from provisioner.operations.bootcontrol import orders
 from provisioner.operations.firmware import Asker
 from provisioner.operations.likeness import Likeness
 from provisioner.operations.rehearsal import Rehearsal, Stage, Step, rehearse
@@ -107,6 +108,7 @@ def simulate(
     memories = History(paths.events).memories(names)
     loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
     side = Side(written, catalogue, around, library, renderer, shelf=shelf_of(loaders), memories=memories)
+    side.controls = orders(paths)
     stage = Stage(side, loaders, Artifacts(paths), askers, key is not None and len(names) == 1)
     outcomes = _outcomes(names, lambda name: rehearse(stage, snapshot.nodes[name]))
     return Simulation(snapshot.revision, outcomes)

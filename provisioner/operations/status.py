@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from provisioner.config.paths import Paths
@@ -14,12 +14,14 @@ from provisioner.events.phases import Mark
 from provisioner.events.search import UNDER_WAY
 from provisioner.image.store import catalogue
 from provisioner.model.boot import BootRecord
+from provisioner.model.bootcontrol import NOTHING, Control
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, Level
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import BootSource
 from provisioner.operations import live
+from provisioner.operations.bootcontrol import orders, words
 from provisioner.operations.check import check
 from provisioner.operations.drift import Looked, overlay_state
 from provisioner.operations.strict import Answer, kept_answer
@@ -34,7 +36,8 @@ class NodeStatus:
     the one that boot holds to; `outdated` says in words what a reboot would bring, empty when nothing.
     `overlays` is the state of its runtime overlays, pending or failed since `overlays_since` (operations.drift).
     Times are Unix seconds; `facts` is the last report of the running system. `step` is the newest event of a boot
-    that is under way, and `step_time` when it was.
+    that is under way, and `step_time` when it was. `next_boot` says what was ordered for its next boot,
+    or why it gets the last good generation.
     """
 
     node: str
@@ -52,6 +55,7 @@ class NodeStatus:
     facts: dict[str, str]
     step: str | None = None
     step_time: float | None = None
+    next_boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def site_status(paths: Paths, wanted: Wanted = EVERYTHING, served: Snapshot | No
     daemon, fault = _daemon(paths)
     looked = Looked.of(paths) if daemon else None
     boots, reports = history.latest_boots(), history.reports()
-    now = Now(snapshot.revision, images, looked)
+    now = Now(snapshot.revision, images, looked, orders(paths))
     nodes = wanted.of(
         node_status(snapshot.nodes[name], now, boots.get(name), reports.get(name))
         for name in sorted(snapshot.nodes)
@@ -148,11 +152,12 @@ def _daemon(paths: Paths) -> tuple[dict[str, Any] | None, str]:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What is served, the images, and what the daemon knows of runtime overlays, None when it does not run."""
+    """What is served, the images, what the daemon knows of runtime overlays (None when it is down), and orders."""
 
     revision: str
     images: Catalogue
     looked: Looked | None = None
+    orders: Mapping[str, Control] = field(default_factory=dict)
 
 
 def node_status(node: ResolvedNode, now: Now, boot: BootRecord | None, report: Report | None) -> NodeStatus:
@@ -177,6 +182,7 @@ def node_status(node: ResolvedNode, now: Now, boot: BootRecord | None, report: R
         boot=boot.id if boot else None,
         reason=boot.reason if boot else "",
         facts=dict(current.facts) if current else {},
+        next_boot=words(now.orders.get(node.name, NOTHING)),
     )
 
 

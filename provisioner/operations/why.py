@@ -12,13 +12,15 @@ from provisioner.config.decode import Entry
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
 from provisioner.model.address import AddressPattern, node_number
-from provisioner.model.boot import Boot, Local, Machine
+from provisioner.model.boot import Boot, Local, Machine, MemoryTest
+from provisioner.model.bootcontrol import NOTHING
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.name import REMOVES
 from provisioner.model.resolved import ResolvedNode, Source
 from provisioner.model.secret import SECRET_PATHS, masked, redacted
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Group
+from provisioner.operations.bootcontrol import orders
 from provisioner.operations.record import nested
 from provisioner.operations.select import elsewhere
 from provisioner.registry.facts import REMOVED, Fact, FactPath, Facts, facts_of
@@ -80,7 +82,9 @@ def why(paths: Paths, catalogue: Catalogue, name: str, field: str) -> tuple[Chai
     nodes = view.resolve([name]).nodes
     if not nodes:
         raise _no_node(name, view)
-    return _Inquiry(view, catalogue, nodes[0], layers_of(view.groups, entries)).about(field)
+    inquiry = _Inquiry(view, catalogue, nodes[0], layers_of(view.groups, entries))
+    inquiry.control = orders(paths).get(name, NOTHING)
+    return inquiry.about(field)
 
 
 class _TakenAway(NamedTuple):
@@ -102,7 +106,9 @@ class _TakenAway(NamedTuple):
 
 
 class _Inquiry:
-    """All that is known about one node."""
+    """All that is known about one node; `control` is what is ordered for its next boot."""
+
+    control = NOTHING
 
     def __init__(
         self, view: SiteView, catalogue: Catalogue, node: ResolvedNode, layers: Sequence[tuple[str, Facts]]
@@ -124,7 +130,8 @@ class _Inquiry:
         if field in _BOOTING and self._node.primary is not None:
             field = f'interfaces."{self._node.primary}".{field}'
         if field == "boot":
-            return (self._boot(), *self.about("image"))
+            said = map(self._chain, self._paths(("boot",)))
+            return (self._boot(), *self.about("image"), *said)
         if field == "groups":
             return (self._groups(),)
         if field in _DERIVED:
@@ -224,13 +231,16 @@ class _Inquiry:
         interface = self._node.boot_interface
         if site is None or interface is None or interface.mac is None:
             return Chain("boot", "no machine is this node", (), ("no interface that boots has a MAC",))
-        decision = decide(Snapshot.build("", site, [self._node]), self._catalogue, Machine(interface.mac))
+        snapshot = Snapshot.build("", site, [self._node])
+        decision = decide(snapshot, self._catalogue, Machine(interface.mac), self.control)
         notes = [f"by {interface.name} ({interface.mac}, {interface.ip or 'no address'}): {decision.reason}"]
         if isinstance(decision, Boot):
             notes.append(f"script templates/{self._node.script}.ipxe.j2")
             return Chain("boot", decision.generation.name, (), tuple(notes))
         if isinstance(decision, Local):
             return Chain("boot", "its own disk", (), (*notes, "script templates/local.ipxe.j2"))
+        if isinstance(decision, MemoryTest):
+            return Chain("boot", "no image", (), (*notes, f"take it back with prov boot unset {self._node.name}"))
         return Chain("boot", "refused", (), (*notes, f"hint: {getattr(decision, 'hint', '')}"))
 
 

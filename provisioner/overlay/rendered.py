@@ -16,6 +16,9 @@ from provisioner.overlay.memo import RenderMemo
 from provisioner.overlay.source import Files
 from provisioner.render.environment import Renderer, RenderError
 
+EARLY_HOOKS = "etc/provisioner/hooks/early/"
+"""Where an overlay has the scripts that stage 1 runs before it makes the root."""
+
 
 class OverlayKind(StrEnum):
     """When a node gets an overlay: once by stage 1, or again and again by its agent."""
@@ -36,12 +39,14 @@ class OverlayKind(StrEnum):
 class RenderedOverlay:
     """The archive that a node fetches (newc cpio) and its SHA-256 in hexadecimal.
 
-    With a secret in it, it is for one answer and kept nowhere.
+    With a secret in it, it is for one answer and kept nowhere. `early_hooks` says that stage 1 needs it before the
+    root.
     """
 
     archive: bytes
     sha256: str
     has_secrets: bool = False
+    early_hooks: bool = False
 
 
 def render_tree(
@@ -54,7 +59,8 @@ def render_tree(
 def pack(entries: list[Entry]) -> RenderedOverlay:
     """The archive of a tree. Raises RenderError for what no archive can hold."""
     archive = _archive(entries)
-    return RenderedOverlay(archive, hashlib.sha256(archive).hexdigest())
+    early = any(entry.path.startswith(EARLY_HOOKS) for entry in entries)
+    return RenderedOverlay(archive, hashlib.sha256(archive).hexdigest(), early_hooks=early)
 
 
 def archive_size(entries: list[Entry]) -> int:

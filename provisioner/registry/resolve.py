@@ -50,6 +50,7 @@ A = TypeVar("A", IPv4Interface, IPv6Interface)
 DEFAULTS: Facts = {
     ("overlays", "system"): Fact(("hostname", "hosts", "network", "ssh", "agent"), ()),
     ("root", "kind"): Fact(RootKind.OVERLAY, ()),
+    ("boot", "attempts"): Fact(3, ()),
     ("script",): Fact("boot", ()),
 }
 DEFAULT_LABEL = "default"

@@ -28,6 +28,8 @@ back_off() {
 fail() {
     say "FAILED: $*"
     report failed "reason=$*" > /dev/null || say "the head node could not be told"
+    send_log
+    rescue_failed
     say "this machine restarts in 60 seconds"
     sleep 60
     sync

@@ -2,6 +2,7 @@
 # The last word with the head node before the running system starts.
 
 hand_over() {
+    send_log
     # The answer is the token of the running system: it goes to a file that only root reads, never to the
     # kernel line. The token of stage 1 is dead from here on.
     attempts=0

@@ -34,6 +34,10 @@ install() {
     # For roots on a disk; what the building machine lacks, stage 1 names when a node wants it.
     inst_multiple blkid df ln sed tail udevadm
     inst_multiple -o sfdisk wipefs mkfs.ext4 fsck.ext4 /etc/mke2fs.conf mkfs.xfs fsck.xfs
+    # For its log, its hooks and its shell.
+    inst_multiple chmod dmesg gzip setsid timeout
+    # For whoever looks around in it, by ssh too.
+    inst_multiple -o chroot dropbear dropbearconvert ls lsblk ps
     # For what overlays declare of labels and capabilities.
     inst_multiple -o chcon setcap
     # shellcheck disable=SC2154 # moddir is set by dracut

@@ -90,6 +90,9 @@ apply_overlays() {
     (cd "$NEWROOT" && cpio --extract --unconditional --make-directories --preserve-modification-time --quiet \
         --no-absolute-filenames < "$WORK/system.cpio") || fail "the system overlay cannot be unpacked"
     rm -rf "${NEWROOT:?}/.provisioner"
+    take_hooks
+    # Only where they are of the overlay: then no link leads elsewhere (refuse_escapes).
+    [ ! -e "$WORK/hooks/$HOOKS" ] || rm -rf "${NEWROOT:?}/$HOOKS"
     label_declared
     # It holds the host key of this node.
     : > "$WORK/system.cpio"

@@ -20,7 +20,8 @@ OTHERS=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
-for part in console network head trust memory image overlays handover root-overlay root-tmpfs root-stream root-disk lasting; do
+for part in console network head trust memory image overlays handover log hooks rescue root-overlay root-tmpfs root-stream root-disk \
+    lasting; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done
@@ -43,11 +44,20 @@ stage1_main() {
     use_head "$(argument url)"
     say "stage 1 starts"
     start_network
+    break_at network
     start_tls
     # shellcheck disable=SC2046 # words without blanks
     report stage1.started $(measurements) "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(kib_of MemTotal)" > /dev/null
     fetch_sheet
+    break_at sheet
+    rescue
+    early_hooks
     make_root
+    break_at root
     apply_overlays
+    break_at overlay
+    late_hooks
+    break_at handover
+    stop_ssh
     hand_over
 }

@@ -127,6 +127,13 @@ CAUSES = (
         f"prov boot show {NODE}",
     ),
     _cause(
+        "hook-failed",
+        "hook",
+        "a hook of the node's system overlays failed, or cannot be read",
+        f"prov boot log {NODE}",
+        f"prov overlay render {NODE} --output DIR",
+    ),
+    _cause(
         "overlay-unfit",
         "overlay",
         "a system overlay does not fit the image",

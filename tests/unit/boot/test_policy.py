@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from provisioner.boot.policy import decide
 from provisioner.model.address import MacAddress
-from provisioner.model.boot import Boot, Local, Machine, Refused, Unknown
+from provisioner.model.boot import Boot, Local, Machine, MemoryTest, Refused, Unknown
+from provisioner.model.bootcontrol import Control, Fallback, Once
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedBoot, ResolvedRoot, Source
 from provisioner.model.written import BootSource, RootKind
@@ -115,3 +116,62 @@ def test_a_node_that_boots_its_own_disk_needs_no_image() -> None:
 
     assert isinstance(decision, Local)
     assert decision.reason == "n001 boots its own disk (boot.source set at nodes.d/x.yaml:2 (node n001))"
+
+
+def once(what: str) -> Control:
+    return Control(Once(what, 1.0, "root"))
+
+
+def test_an_ordered_generation_goes_before_the_one_that_is_assigned() -> None:
+    decision = decide(resolved.snapshot(), resolved.catalogue(1, 2), Machine(resolved.MAC1), once("debian-12@1"))
+
+    assert isinstance(decision, Boot)
+    assert decision.generation.name == "debian-12@1"
+    assert decision.reason == "n001 boots debian-12@1 (once debian-12@1, ordered by root)"
+
+
+def test_an_ordered_generation_boots_a_node_that_has_no_image() -> None:
+    snapshot = resolved.snapshot(resolved.node(image=None))
+
+    assert isinstance(decide(snapshot, resolved.catalogue(), Machine(resolved.MAC1), once("debian-12@1")), Boot)
+
+
+def test_an_ordered_generation_that_is_gone_is_refused_and_not_replaced() -> None:
+    decision = decide(resolved.snapshot(), resolved.catalogue(1), Machine(resolved.MAC1), once("debian-12@7"))
+
+    assert isinstance(decision, Refused)
+    assert decision.reason == "the image debian-12@7 of n001 does not exist"
+
+
+def test_a_rescue_is_a_boot_of_the_nodes_generation_that_stops_before_the_root() -> None:
+    decision = decide(resolved.snapshot(), resolved.catalogue(1, 2), Machine(resolved.MAC1), once("rescue"))
+
+    assert isinstance(decision, Boot)
+    assert decision.rescue
+    assert decision.reason.startswith("n001 boots a rescue shell of debian-12@2 (once rescue, ordered by root; ")
+
+
+def test_the_disk_and_a_memory_test_need_neither_image_nor_address() -> None:
+    bare = resolved.node(image=None)
+
+    for what, kind in (("disk", Local), ("memtest", MemoryTest)):
+        decision = decide(resolved.snapshot(bare), Catalogue(), Machine(resolved.MAC1), once(what))
+        assert isinstance(decision, kind)
+        assert "ordered by root" in decision.reason
+
+
+def test_a_node_whose_boots_failed_gets_its_last_good_generation_and_a_rescue_has_it_too() -> None:
+    fallback = Fallback("debian-12@2", "debian-12@1", 5.0, 3)
+
+    for order in (None, Once("rescue", 1.0, "root")):
+        control = Control(order, fallback)
+        decision = decide(resolved.snapshot(), resolved.catalogue(1, 2), Machine(resolved.MAC1), control)
+        assert isinstance(decision, Boot)
+        assert decision.generation.name == "debian-12@1"
+        assert "last good: debian-12@1, because 3 boots of debian-12@2 failed" in decision.reason
+
+
+def test_orders_change_nothing_for_a_machine_that_no_node_describes() -> None:
+    decision = decide(resolved.snapshot(), Catalogue(), Machine(MacAddress("02:00:00:00:00:99")), once("disk"))
+
+    assert isinstance(decision, Unknown)

@@ -17,6 +17,7 @@ PARTS_OF = ("daemon", "dhcp", "dns", "http", "nbd", "tftp")
 SERVICES = [path for name in PARTS_OF for path in PACKAGE.glob(f"{name}/**/*.py")]
 FIRST = (
     "access",
+    "boot",
     "dhcp",
     "dhcp6",
     "disk",

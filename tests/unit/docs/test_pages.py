@@ -13,7 +13,20 @@ from tests.unit.docs import pages
 STAGE1 = pages.ROOT / "images/stage1/90provisioner"
 # What the shell puts in; between them stands what is printed as it is.
 VARIABLE = re.compile(r"\$\(\(.*?\)\)|\$\(.*?(?:\)|$)|\$\{.*?\}|\$[\w*@]+")
-STATES = ("never booted", "script", "stage1", "system", "degraded", "failed", "ready", "superseded", "local")
+STATES = (
+    *(
+        "never booted",
+        "script",
+        "stage1",
+        "rescue",
+        "system",
+        "degraded",
+        "failed",
+        "ready",
+        "superseded",
+        "local",
+    ),
+)
 
 each_page = pytest.mark.parametrize("page", pages.PAGES, ids=pages.label)
 
