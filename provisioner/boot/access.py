@@ -35,11 +35,19 @@ class Resource(StrEnum):
     RUNTIME_OVERLAY = "overlay/runtime"
     REPORT = "report"
     LOG = "log"
+    HARDWARE = "hardware"
 
 
 _OPENS = {
     TokenStage.SCRIPT: {Resource.KERNEL, Resource.STAGE1, Resource.ARCHIVE, Resource.NODE},
-    TokenStage.STAGE1: {Resource.SHEET, Resource.ROOT, Resource.SYSTEM_OVERLAY, Resource.REPORT, Resource.LOG},
+    TokenStage.STAGE1: {
+        Resource.SHEET,
+        Resource.ROOT,
+        Resource.SYSTEM_OVERLAY,
+        Resource.REPORT,
+        Resource.LOG,
+        Resource.HARDWARE,
+    },
     TokenStage.SYSTEM: {Resource.RUNTIME_OVERLAY, Resource.REPORT},
     # It travels in the clear, so it opens nothing else than what travels in the clear besides: the packed root.
     TokenStage.STREAM: {Resource.STREAM},

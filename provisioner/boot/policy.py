@@ -27,7 +27,7 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine, control: 
     """
     node = snapshot.by_mac.get(machine.mac)
     if node is None:
-        return Unknown(machine.mac, f"no node has the MAC {machine.mac}")
+        return Unknown(machine.mac, f"no node has the MAC {machine.mac}", surveyor(snapshot, catalogue))
     if elsewhere := _elsewhere(node, control.once):
         return elsewhere
     interface = node.interface_of(machine.mac)
@@ -53,6 +53,13 @@ def _image(
     rescue = control.once is not None and control.once.what == RESCUE
     what = f"a rescue shell of {generation.name}" if rescue else generation.name
     return Boot(node, generation, interface, f"{node.name} boots {what} ({origin})", rescue)
+
+
+def surveyor(snapshot: Snapshot, catalogue: Catalogue) -> Generation | None:
+    """The generation whose stage 1 looks at machines that are no nodes; None where the site has none."""
+    named = snapshot.site.discovery.image
+    generation = catalogue.find(named) if named else None
+    return generation if generation and generation.boots else None
 
 
 def _misfit(node: ResolvedNode, generation: Generation, memory: int | None) -> tuple[str, str] | None:

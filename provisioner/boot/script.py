@@ -84,8 +84,11 @@ class ScriptWriter:
         return self._render("local", {"node": decision.node, "reason": decision.reason})
 
     def unknown(self, decision: Unknown) -> str:
-        """The script for a machine that is no node: names its MAC and asks again."""
-        return self._render("unknown", {"mac": decision.mac, "mac_hyphenated": decision.mac.hyphenated})
+        """The script for a machine that is no node: names its MAC and asks again, or has stage 1 look at it."""
+        context: dict[str, object] = {"mac": decision.mac, "mac_hyphenated": decision.mac.hyphenated}
+        if decision.survey is None:
+            return self._render("unknown", context)
+        return self._render("survey", {**context, "generation": decision.survey})
 
     def refused(self, decision: Refused, mac: MacAddress) -> str:
         """The script for a node that cannot boot: says why and what to do, and asks again."""

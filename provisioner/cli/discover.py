@@ -62,6 +62,20 @@ def accept(
     carry_out(paths, discover.accept(taken, wish), consent)
 
 
+@command.command("show")
+@click.argument("name", metavar="MAC|NODE", shell_complete=complete.node)
+@output.format_option
+@click.pass_obj
+def show(paths: Paths, name: str, style: str) -> None:
+    """Show what a machine is, as its stage 1 told it: processor, memory, disks, network cards, serial numbers.
+
+    A machine that is no node tells it where the site has discovery.image; that of a node at every boot.
+    """
+    from provisioner.operations.discover import hardware_of
+
+    output.write_record(hardware_of(paths, name), style)
+
+
 @command.command("ignore")
 @click.argument("machines", nargs=-1, required=True, metavar="MAC...")
 @change_options

@@ -87,6 +87,11 @@ class Paths:
         return self.state / "boot-logs"
 
     @property
+    def hardware(self) -> Path:
+        """What machines are, by their hardware address."""
+        return self.state / "hardware"
+
+    @property
     def inbox(self) -> Path:
         """Machines that are no nodes, as the daemon saw them."""
         return self.state / "machines.json"

@@ -36,6 +36,7 @@ from provisioner.daemon.workers import PoolRendering, Workers
 from provisioner.dns.serial import Serials
 from provisioner.errors import ConfigError, ConflictError, ProvisionerError, UnavailableError
 from provisioner.events.bootlogs import BootLogs
+from provisioner.events.hardware import HardwareFolder
 from provisioner.events.history import History
 from provisioner.events.inbox import Inbox
 from provisioner.events.limit import LimitedSink
@@ -216,8 +217,8 @@ def _control(paths: Paths, current: Current, site: HttpSite, troubles: Callable[
 
 
 def _steered(paths: Paths) -> Steered:
-    keep = BootLogs(paths.boot_logs).write
-    return Steered(ControlFolder(paths.state), History(paths.events).boots, find_tools(), keep)
+    keep_log, keep_hardware = BootLogs(paths.boot_logs).write, HardwareFolder(paths.hardware).write
+    return Steered(ControlFolder(paths.state), History(paths.events).boots, find_tools(), keep_log, keep_hardware)
 
 
 def _wiring(paths: Paths, current: Current, record: EventSink) -> Wiring:

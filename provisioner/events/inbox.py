@@ -60,6 +60,10 @@ class Inbox:
         found = (*self._told.values(), *self._heard.values())
         return tuple(sorted(found, key=lambda machine: (machine.first, machine.mac)))
 
+    def knows(self, mac: str) -> bool:
+        """Whether a machine that told of itself waits."""
+        return mac in self._told
+
     def forget(self, gone: Callable[[str], bool]) -> None:
         """Without the machines whose hardware address passes: those that became nodes."""
         for room in (self._told, self._heard):

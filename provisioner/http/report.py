@@ -50,15 +50,20 @@ class NodeReport:
 
 def parse_report(body: bytes, sender: TokenStage) -> NodeReport:
     """The report in a request body from a node in this stage. ProtocolError says which line is wrong."""
-    lines = body.decode("utf-8", "replace").splitlines()
-    if len(lines) > _MAX_KEYS:
-        raise ProtocolError(f"a report has at most {_MAX_KEYS} lines, this one has {len(lines)}")
-    facts = dict(_pair(line) for line in lines if line.strip())
+    facts = parse_facts(body)
     event = facts.pop("event", "")
     stage = _STAGES[sender].get(event)
     if stage is None:
         raise ProtocolError(f"{event[:64]!r} is not an event that a node in stage {sender} reports")
     return NodeReport(event, stage, _seconds(facts.pop("uptime", "0")), facts)
+
+
+def parse_facts(body: bytes) -> dict[str, str]:
+    """The lines of `key=value` in a request body. ProtocolError says which line is wrong."""
+    lines = body.decode("utf-8", "replace").splitlines()
+    if len(lines) > _MAX_KEYS:
+        raise ProtocolError(f"a report has at most {_MAX_KEYS} lines, this one has {len(lines)}")
+    return dict(_pair(line) for line in lines if line.strip())
 
 
 def _seconds(text: str) -> float:

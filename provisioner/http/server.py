@@ -26,6 +26,7 @@ from provisioner.http.runtime import RuntimeOverlays
 from provisioner.http.scripts import Scripts
 from provisioner.http.single import NodeArchives
 from provisioner.http.site import HttpSite
+from provisioner.http.survey import Survey
 from provisioner.http.tokens import Fetches, Gate
 from provisioner.model.event import Event, Level, Stage
 from provisioner.render.environment import RenderError
@@ -56,7 +57,8 @@ def application(site: HttpSite) -> web.Application:
     runtime = RuntimeOverlays(site, gate)
     fetches = Fetches(site, gate)
     scripts, archives, reports = Scripts(site), NodeArchives(site, gate), Reports(site, gate)
-    for part in (scripts, fetches, archives, runtime, reports, Logs(site, gate), Authority(site)):
+    survey, logs = Survey(site, gate, fetches.sender), Logs(site, gate)
+    for part in (scripts, fetches, archives, runtime, reports, logs, survey, Authority(site)):
         app.add_routes(expecting(part.routes()))
     app.on_shutdown.append(runtime.release)
     app.on_cleanup.append(fetches.release)
@@ -99,7 +101,12 @@ def _label(request: web.Request) -> str:
     path = resource.canonical if resource is not None else ""
     if path.startswith("/t/{token}/"):
         return path.removeprefix("/t/{token}/")
-    return {"/boot/{mac}": "script", "/loader/{name}": "loader", "/tool/{name}": "loader"}.get(path, "other")
+    return {
+        "/boot/{mac}": "script",
+        "/loader/{name}": "loader",
+        "/tool/{name}": "loader",
+        "/survey/{name}": "survey",
+    }.get(path, "other")
 
 
 def _status_of(error: ProvisionerError) -> int:

@@ -90,13 +90,14 @@ class Steered:
     """What makes a boot another one than usual, and what is kept of it.
 
     `boots_of` gives the boots of a node, newest first; `tools` are programs that machines may run, by name;
-    `keep_log` keeps what the machine of a boot logged.
+    `keep_log` keeps what the machine of a boot logged, `keep_hardware` what the machine with a MAC is.
     """
 
     controls: Controls = field(default_factory=NoControls)
     boots_of: Callable[[str], Sequence[BootRecord]] = lambda _: ()
     tools: Mapping[str, Path] = field(default_factory=dict)
     keep_log: Callable[[str, bytes], None] = lambda _boot, _packed: None
+    keep_hardware: Callable[[str, Mapping[str, str]], None] = lambda _mac, _facts: None
 
 
 @dataclass(frozen=True)

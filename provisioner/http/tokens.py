@@ -97,18 +97,18 @@ class Gate:
 
 
 class Fetches:
-    """Handlers of everything that a token fetches."""
+    """Handlers of everything that a token fetches. `sender` sends files, for other handlers too."""
 
     def __init__(self, site: HttpSite, gate: Gate) -> None:
         self._site = site
         self._gate = gate
-        self._sender = Sender()
+        self.sender = Sender()
         self._vouching = Vouching(site)
         self._turnstile = Turnstile(site)
 
     async def release(self, _app: web.Application) -> None:
         """End the threads that send, so that the daemon can stop."""
-        self._sender.close()
+        self.sender.close()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this part; without a token they are refused by name."""
@@ -218,7 +218,7 @@ class Fetches:
         turn = None
         if part is not None and resource is Resource.ROOT and request.method == hdrs.METH_GET:
             turn = await self._turnstile.enter(request, record, part)
-        return Blob(path, tag, part, sender=self._sender, sent=sent, turn=turn, tail=tail)
+        return Blob(path, tag, part, sender=self.sender, sent=sent, turn=turn, tail=tail)
 
     def _generation(self, record: BootRecord) -> Generation:
         generation = self._site.catalogue().find(record.generation)

@@ -81,10 +81,11 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No node has this MAC."""
+    """No node has this MAC. `survey` is the generation whose stage 1 looks at such machines, if the site wants."""
 
     mac: MacAddress
     reason: str
+    survey: Generation | None = None
 
 
 @dataclass(frozen=True, slots=True)

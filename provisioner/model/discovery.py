@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from provisioner.model.address import MacAddress
 from provisioner.model.mapping import Written
-from provisioner.model.name import InterfaceName, Line, Name
+from provisioner.model.name import ImageRef, InterfaceName, Line, Name
 
 
 class Acceptance(StrEnum):
@@ -20,7 +20,8 @@ class Discovery(Written):
     """How unknown machines become nodes.
 
     `names` is a node set: machines get the next free name of it in the order of their arrival, as members of
-    `groups`, with their MAC at `interface`. `ignore` lists machines that nothing is proposed for.
+    `groups`, with their MAC at `interface`. `ignore` lists machines that nothing is proposed for. Meanwhile
+    they run stage 1 of `image`, if one is named, which tells their hardware.
     """
 
     accept: Acceptance = Acceptance.MANUAL
@@ -28,3 +29,4 @@ class Discovery(Written):
     groups: tuple[Name, ...] = ()
     interface: InterfaceName = "eth0"
     ignore: tuple[MacAddress, ...] = ()
+    image: ImageRef | None = None

@@ -10,6 +10,7 @@ from provisioner.config.batch import edited_file
 from provisioner.config.edits import Append, Edit, Put
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError, ProvisionerError
+from provisioner.events.hardware import HardwareFolder
 from provisioner.events.history import History
 from provisioner.events.inbox import read_inbox
 from provisioner.events.search import EventFilter
@@ -49,6 +50,26 @@ def proposals(paths: Paths, *, now: float | None = None) -> tuple[Proposal, ...]
         site = published.site()
         policy = site.discovery if site else Discovery()
         return propose(machines, _around(paths, published.nodes(), policy, time.time() if now is None else now))
+
+
+def hardware_of(paths: Paths, name: str) -> dict[str, str]:
+    """What the machine with a hardware address, or that of a node, told of itself when stage 1 looked at it.
+
+    Raises NotFoundError for a node that does not exist or has no MAC, and where nothing was told.
+    """
+    folder = HardwareFolder(paths.hardware)
+    try:
+        return folder.read(MacAddress(name))
+    except ValueError:
+        pass
+    with current(paths) as published:
+        node = published.node(name)
+    interface = node.boot_interface if node else None
+    if interface is None or interface.boot_mac is None:
+        raise NotFoundError(
+            f"there is no machine and no node {name} with a MAC", hint="prov discover; prov node list"
+        )
+    return folder.read(interface.boot_mac)
 
 
 def chosen(found: Sequence[Proposal], macs: Collection[str], wish: Wish | None = None) -> tuple[Proposal, ...]:

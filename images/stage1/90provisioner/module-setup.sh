@@ -35,7 +35,7 @@ install() {
     inst_multiple blkid df ln sed tail udevadm
     inst_multiple -o sfdisk wipefs mkfs.ext4 fsck.ext4 /etc/mke2fs.conf mkfs.xfs fsck.xfs
     # For its log, its hooks and its shell.
-    inst_multiple chmod dmesg gzip setsid timeout
+    inst_multiple chmod dmesg gzip setsid sort timeout
     # For whoever looks around in it, by ssh too.
     inst_multiple -o chroot dropbear dropbearconvert ls lsblk ps
     # For what overlays declare of labels and capabilities.

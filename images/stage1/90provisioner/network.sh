@@ -16,7 +16,7 @@ rename_interface() {
     # The device gets the name that people wrote now, while it is down: the running system could not rename a
     # device that is up, and would wait for ever for its configuration.
     wanted=$(argument interface)
-    [ "$INTERFACE" != "$wanted" ] || return 0
+    [ -n "$wanted" ] && [ "$INTERFACE" != "$wanted" ] || return 0
     [ ! -e "/sys/class/net/$wanted" ] || ip link set "$wanted" name "prov$(random_below 100000)"
     ip link set "$INTERFACE" name "$wanted" || fail "$INTERFACE cannot be renamed to $wanted"
     INTERFACE=$wanted

@@ -4,7 +4,7 @@
 #
 # Kernel line: prov.url=http://HEAD:PORT prov.token=TOKEN prov.mac=MAC prov.interface=NAME prov.ip=ADDRESS/PREFIX
 # prov.root=KIND and, where there are, prov.size=SIZE, prov.prefetch=1, prov.gateway=ADDRESS, prov.https=PORT and
-# prov.also=URL,URL of other head nodes.
+# prov.also=URL,URL of other head nodes. With prov.root=none no token: the machine is no node, and is looked at.
 # Nothing that comes from the network is ever evaluated: the boot sheet is read key by key.
 
 WORK=/run/provisioner
@@ -20,8 +20,8 @@ OTHERS=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
-for part in console network head trust memory image overlays handover log hooks rescue root-overlay root-tmpfs root-stream root-disk \
-    lasting; do
+for part in console network head trust memory image overlays handover log hooks rescue hardware root-overlay root-tmpfs root-stream \
+    root-disk lasting; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done
@@ -45,9 +45,11 @@ stage1_main() {
     say "stage 1 starts"
     start_network
     break_at network
+    [ "$(argument root)" != none ] || survey
     start_tls
     # shellcheck disable=SC2046 # words without blanks
     report stage1.started $(measurements) "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(kib_of MemTotal)" > /dev/null
+    tell_hardware
     fetch_sheet
     break_at sheet
     rescue

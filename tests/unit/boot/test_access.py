@@ -26,6 +26,7 @@ OPEN = {
     (TokenStage.STAGE1, Resource.SYSTEM_OVERLAY),
     (TokenStage.STAGE1, Resource.REPORT),
     (TokenStage.STAGE1, Resource.LOG),
+    (TokenStage.STAGE1, Resource.HARDWARE),
     (TokenStage.SYSTEM, Resource.RUNTIME_OVERLAY),
     (TokenStage.SYSTEM, Resource.REPORT),
     (TokenStage.STREAM, Resource.STREAM),
