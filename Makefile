@@ -68,6 +68,10 @@ integration: setup-tests ## Integration tests: real sockets, clients and tools (
 e2e: setup-tests ## End-to-end tests: virtual machines (root)
 	@$(BIN)/pytest -m "not long" tests/e2e
 
+.PHONY: matrix
+matrix: setup-tests ## Boot every firmware with every kind of root, and print what each takes (root)
+	@$(BIN)/python -m tests.support.rootmatrix
+
 .PHONY: test-vagrant
 test-vagrant: setup-tests ## `vagrant up` with two diskless nodes, offline (root; a part of make test)
 	@$(BIN)/pytest tests/e2e/test_vagrant.py

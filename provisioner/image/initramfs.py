@@ -57,6 +57,10 @@ def pack(tree: Path, names: Iterable[str], wish: Wish, *, output: Path) -> tuple
             stream.write(piece)
     with output.open("wb") as stream:
         run([*_compressor(wish), plain], stdout=stream, timeout=4 * 3600)
+    with output.open("ab") as stream:
+        # EFI puts the next archive right behind this one, and the kernel reads one that is not compressed at
+        # multiples of four only; it skips zeros between archives (unpack_to_rootfs of init/initramfs.c).
+        stream.write(cpio.padding(output.stat().st_size))
     plain.unlink()
     return _warnings(tree, capabilities)
 

@@ -44,7 +44,7 @@ def image_store() -> Path:
 
 def _build(store: Path) -> None:
     prov(store / "site", "init", "--cluster", "images", "--network", "10.77.0.0/16")
-    prov(store / "site", "image", "build", "debian-12", timeout=1800)
+    prov(store / "site", "image", "build", "debian-12", "--archive", timeout=1800)
 
 
 def _ingredients() -> str:
