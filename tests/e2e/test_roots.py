@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.image.store import catalogue
 from provisioner.lab.machine import MachineFirmware
 from provisioner.model.boot import BootRecord
 from provisioner.model.written import RootKind
@@ -33,14 +34,12 @@ def tmpfs(cluster: RealSite) -> BootRecord:
 
 @pytest.fixture(scope="module")
 def single(cluster: RealSite, tmpfs: BootRecord) -> BootRecord:
-    """After the other: two at a time would only wait for each other."""
-    cluster.lab.machine(tmpfs.node).power_off()
+    """After the other has booted: two at a time would only wait for each other."""
+    assert tmpfs.state == "ready"
     return booted(cluster, 2, RootKind.SINGLE, MachineFirmware.UEFI)
 
 
 def part_of_tree(site: RealSite, node: str) -> float:
-    from provisioner.image.store import catalogue
-
     generation = catalogue(site.paths).find("debian-12")
     assert generation is not None
     return (int(site.status(node)["facts"]["root_memory"]) << 10) / generation.tree_size
