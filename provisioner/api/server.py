@@ -50,15 +50,23 @@ class ControlServer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
 
     async def start(self) -> None:
-        """Listen; a socket that a killed daemon left behind is replaced. UnavailableError for a path too long."""
+        """Listen; a socket that a killed daemon left behind is replaced.
+
+        UnavailableError for a path too long, and where no socket can be made.
+        """
         if len(str(self._path)) > _LONGEST_PATH:
             hint = "use a shorter --root"
             raise UnavailableError(f"{self._path} is longer than a Unix socket's path may be", hint=hint)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.unlink(missing_ok=True)
         await self._runner.setup()
-        await web.UnixSite(self._runner, str(self._path)).start()
-        self._path.chmod(0o660)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+            await web.UnixSite(self._runner, str(self._path)).start()
+            self._path.chmod(0o660)
+        except OSError as error:
+            hint = f"commands speak to the daemon there: make {self._path.parent} writable (usually a tmpfs)"
+            message = f"the control socket {self._path} cannot be made: {error.strerror}"
+            raise UnavailableError(message, hint=hint) from None
 
     async def close(self) -> None:
         """Stop listening and take the socket away."""

@@ -21,7 +21,7 @@ from provisioner.model.event import Event
 from provisioner.trust.sitekey import SiteKey
 from tests.support.realsite import BOOT_SECONDS, RealSite, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 SECOND = IPv4Address("10.77.0.2")
 CIDR = "10.77.0.0/16"
@@ -88,7 +88,7 @@ def test_a_machine_gets_ready_when_its_head_node_dies_under_its_image(heads: tup
     wait_until(lambda: site.lab.bytes_sent_to(NODE) - before > UNDER_WAY, "some of the image", BOOT_SECONDS)
     died.daemon.kill()
     (other,) = (head for head in both if head is not died)
-    wait_until(lambda: other.events("ready"), f"{NODE} to get ready", BOOT_SECONDS)
+    wait_until(lambda: other.events("ready"), f"{NODE} to get ready", 2 * BOOT_SECONDS)
 
     said = f"http://{died.address}:8080 does not help; asking http://{other.address}:8080"
     assert said in console(machine)
