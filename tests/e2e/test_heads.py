@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -64,7 +64,9 @@ def second_head(site: RealSite, paths: Paths) -> Iterator[Head]:
     with ExitStack() as stack:
         place = stack.enter_context(cable(site.lab.namespace.first.pid, relay=SECOND, prefix=16))
         site.lab.run(["ip", "link", "set", "storm0", "master", BRIDGE])
-        daemon = LabDaemon(place, DaemonCommand.serve(paths), paths.site.with_name("two.log"))
+        daemon = LabDaemon(
+            place, replace(DaemonCommand.serve(paths), timeout=120), paths.site.with_name("two.log")
+        )
         stack.callback(daemon.stop)
         daemon.start()
         yield Head(daemon, str(SECOND), paths)

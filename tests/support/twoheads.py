@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner.config.paths import Paths, shipped_data
@@ -94,7 +94,7 @@ def two_heads(folder: Path) -> Iterator[Pair]:
         other = Paths.below(folder / "t")
         shutil.copytree(site.paths.site, other.site, symlinks=True)
         daemons = first, second = [
-            LabDaemon(place, DaemonCommand.serve(paths), folder / f"{name}.log")
+            LabDaemon(place, replace(DaemonCommand.serve(paths), timeout=120), folder / f"{name}.log")
             for name, place, paths in (("first", one, site.paths), ("second", two, other))
         ]
         yield Pair(site, first, second, other)
