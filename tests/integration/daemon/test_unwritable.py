@@ -39,6 +39,8 @@ class Disk:
         self._head.run(["mkfs.ext4", "-q", self._image])
         self.mount()
         self._head.run(["cp", "-a", f"{before}/.", self._folder])
+        # What a disk that breaks has not written yet is gone for good.
+        self._head.run(["sync", "--file-system", self._folder])
         shutil.rmtree(before)
 
     def mount(self, options: str = "rw") -> None:
@@ -50,8 +52,10 @@ class Disk:
         self._head.run(["mount", "-o", f"remount,{options}", self._folder])
 
     def repair(self) -> None:
-        """What people do then: put another disk in its place, with what could be saved of it."""
-        self._head.run(["umount", "--lazy", self._folder])
+        """What people do then: put another disk in its place, with what could be saved of it.
+
+        It is mounted over the old one, so that at no moment the bare folder is there to be written to.
+        """
         saved = self._image.with_name("saved")
         shutil.copyfile(self._image, saved)
         self._image = saved
