@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from provisioner.image.store import artifact_path, catalogue
-from provisioner.lab.daemon import LabDaemon
 from provisioner.model.boot import BootRecord
 from provisioner.model.image import Generation
 from tests.support.realsite import RealSite, wait_until
@@ -30,11 +30,6 @@ class Streaming:
         assert found is not None
         return found
 
-    @property
-    def daemon(self) -> LabDaemon:
-        assert self.site.lab.daemon is not None
-        return self.site.lab.daemon
-
     def in_background(self, command: str) -> None:
         """Run a command in the node that goes on when the network is cut; what it prints is in /tmp/out."""
         self.site.shell(
@@ -50,7 +45,7 @@ class Streaming:
 
 @pytest.fixture(scope="module")
 def streaming(cluster: RealSite) -> Streaming:
-    """n001 with its root on the head node, ready."""
+    """n001 with its root on the head node, ready. Each of the other tests has a machine of its own."""
     cluster.prov("group", "set", "compute", "--yes", "root.kind=stream")
     cluster.boot(1)
     return Streaming(cluster, cluster.wait_for_boot("n001"))
@@ -68,11 +63,10 @@ def test_it_gets_ready_on_fewer_bytes_and_less_memory_than_the_whole(streaming: 
 
 
 def test_the_root_is_checked_block_by_block_under_a_layer_that_takes_what_is_written(streaming: Streaming) -> None:
-    told = streaming.site.shell(
-        1, "findmnt -n -o FSTYPE /; cat /sys/block/dm-0/dm/name; ls /sys/block/dm-0/slaves"
-    )
+    told = streaming.site.shell(1, "findmnt -n -o FSTYPE /; cd /sys/block; cat dm-*/dm/name; ls dm-*/slaves")
 
-    assert told.split() == ["overlay", "provisioner-root", "nbd0"]
+    assert told.split()[:3] == ["overlay", "provisioner-checked", "provisioner-root"]
+    assert told.split()[3:] == ["dm-0/slaves:", "nbd0", "dm-1/slaves:", "dm-0"]
     assert streaming.site.shell(1, "systemctl --failed --plain --no-legend") == ""
 
 
@@ -88,11 +82,11 @@ def test_a_daemon_that_is_killed_and_comes_back_is_waited_for(streaming: Streami
     before = site.shell(1, READ_ALL)
     site.shell(1, DROP)
     streaming.in_background(READ_ALL)
-    streaming.daemon.kill()
-    streaming.daemon.start()
+    site.lab.daemon.kill()
+    site.lab.daemon.start()
 
     assert streaming.outcome() == before
-    assert site.event_names("n001").count("stream.opened") == 2
+    assert site.event_names("n001").count("stream.opened") >= 2
 
 
 def test_a_cable_that_is_pulled_for_half_a_minute_is_waited_for(streaming: Streaming) -> None:
@@ -105,39 +99,51 @@ def test_a_cable_that_is_pulled_for_half_a_minute_is_waited_for(streaming: Strea
     assert streaming.outcome() == before
 
 
-def test_it_restarts_cleanly_and_with_a_copy_in_memory_needs_no_head_node(streaming: Streaming) -> None:
+def test_with_a_copy_in_memory_a_node_needs_no_head_node(streaming: Streaming) -> None:
     site = streaming.site
-    site.prov("group", "set", "compute", "--yes", "root.prefetch=true")
-    site.shell(1, "systemctl reboot")
-    site.wait_for_boot("n001", after=streaming.boot.id)
-    site.wait_for_event("n001", "stream.local")
-    expected = site.shell(1, READ_ALL)
+    site.prov("node", "set", "n002", "--yes", "root.prefetch=true")
+    node = site.boot(2)
+    site.wait_for_event("n002", "stream.local")
+    expected = site.shell(2, READ_ALL)
 
-    streaming.daemon.kill()
-    site.shell(1, DROP)
+    site.lab.daemon.kill()
+    site.shell(2, DROP)
 
-    assert site.shell(1, READ_ALL) == expected
-    assert site.shell(1, "ls /sys/block/dm-0/slaves; cat /run/provisioner/stream-state").split() == [
-        "loop0",
-        "stream=local",
-    ]
-    assert site.shell(1, "pgrep -f '^@provisioner-stream' || true") == ""
-    streaming.daemon.start()
+    assert site.shell(2, READ_ALL) == expected
+    told = site.shell(2, "ls /sys/block/dm-*/slaves; cat /run/provisioner/stream-state")
+    assert told.split() == ["loop0", "stream=local"]
+    assert site.shell(2, "pgrep -f '^@provisioner-stream' || true") == ""
+    site.lab.daemon.start()
+    node.power_off()
 
 
-def test_a_block_that_was_altered_is_refused(streaming: Streaming) -> None:
+def test_a_block_that_was_altered_is_refused_and_after_the_repair_the_node_starts_and_restarts(
+    streaming: Streaming,
+) -> None:
     site = streaming.site
     path = artifact_path(site.paths, streaming.generation.boot_set.root.digest)
+    alter(path)
+    try:
+        node = site.boot(3)
+        node.wait_for("FAILED: the root image is damaged: a block is not what the hash tree promises", 300)
+        status = site.wait_for_boot("n003")
+        assert status.reason == "the root image is damaged: a block is not what the hash tree promises"
+    finally:
+        alter(path)
+    repaired = site.wait_for_boot("n003", after=status.id)
+    assert repaired.state == "ready"
+
+    # Nothing of a shutdown may wait for a connection that is gone.
+    site.shell(3, "systemctl reboot")
+    wait_until(lambda: (boot := site.last_boot("n003")) and boot.id != repaired.id, "n003 to restart", 300)
+    node.power_off()
+
+
+def alter(path: Path) -> None:
+    """Turn one bit of the first block; twice, and it is what it was."""
     with path.open("r+b") as stream:
         stream.seek(40)
         byte = stream.read(1)
         stream.seek(40)
         stream.write(bytes([byte[0] ^ 1]))
         os.fsync(stream.fileno())
-    node = site.boot(3)
-    node.wait_for("FAILED: the root image is damaged: a block is not what the hash tree promises", 300)
-
-    status = wait_until(
-        lambda: site.status("n003")["state"] == "failed" and site.status("n003"), "the failure", 60
-    )
-    assert "the root image is damaged" in status["reason"]
