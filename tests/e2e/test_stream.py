@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.image.store import artifact_path, catalogue
+from provisioner.lab.daemon import LabDaemon
 from provisioner.model.boot import BootRecord
 from provisioner.model.image import Generation
 from tests.support.realsite import RealSite, wait_until
@@ -29,6 +30,11 @@ class Streaming:
         found = catalogue(self.site.paths).find("debian-12")
         assert found is not None
         return found
+
+    @property
+    def daemon(self) -> LabDaemon:
+        assert self.site.lab.daemon is not None
+        return self.site.lab.daemon
 
     def in_background(self, command: str) -> None:
         """Run a command in the node that goes on when the network is cut; what it prints is in /tmp/out."""
@@ -82,8 +88,8 @@ def test_a_daemon_that_is_killed_and_comes_back_is_waited_for(streaming: Streami
     before = site.shell(1, READ_ALL)
     site.shell(1, DROP)
     streaming.in_background(READ_ALL)
-    site.lab.daemon.kill()
-    site.lab.daemon.start()
+    streaming.daemon.kill()
+    streaming.daemon.start()
 
     assert streaming.outcome() == before
     assert site.event_names("n001").count("stream.opened") >= 2
@@ -106,14 +112,14 @@ def test_with_a_copy_in_memory_a_node_needs_no_head_node(streaming: Streaming) -
     site.wait_for_event("n002", "stream.local")
     expected = site.shell(2, READ_ALL)
 
-    site.lab.daemon.kill()
+    streaming.daemon.kill()
     site.shell(2, DROP)
 
     assert site.shell(2, READ_ALL) == expected
     told = site.shell(2, "ls /sys/block/dm-*/slaves; cat /run/provisioner/stream-state")
     assert told.split() == ["loop0", "stream=local"]
     assert site.shell(2, "pgrep -f '^@provisioner-stream' || true") == ""
-    site.lab.daemon.start()
+    streaming.daemon.start()
     node.power_off()
 
 
