@@ -81,10 +81,7 @@ prepare_table() {
     await_device "$disk"
     DISK=$(readlink -f "$disk")
     arguments partition | sed 's/^number=\([0-9]*\),/\1 : /' > "$WORK/partitions"
-    if is_our_table "$DISK"; then
-        add_missing "$DISK"
-        return 0
-    fi
+    ! is_our_table "$DISK" || return 0
     found=$(content "$DISK")
     found=$found$(label_of)
     [ -z "$found" ] || [ -n "$(argument wipe)" ] ||
@@ -99,6 +96,7 @@ find_device() {
     DEVICE=$(argument device)
     name=${DEVICE#/dev/disk/by-partlabel/}
     if [ -n "$(argument disk)" ] && [ "$name" != "$DEVICE" ]; then
+        names_in_table "$DISK" | grep -qxF "$name" || add_missing "$DISK"
         DEVICE=$(sfdisk --dump "$DISK" | grep -F "name=\"$name\"" | sed 's/ *:.*//')
     fi
     await_device "$DEVICE"
@@ -222,7 +220,7 @@ mark_installed() {
     sync
 }
 
-install_root() {
+refuse_foreign() {
     case $HOLDS in
         '' | ours) ;;
         *)
@@ -230,6 +228,9 @@ install_root() {
                 fail "the disk $DEVICE holds $HOLDS and stays as it is: root.wipe would overwrite it"
             ;;
     esac
+}
+
+install_root() {
     say "disk: installs $(sheet generation) on $DEVICE, which $WHY"
     make_file_system
     check_room
@@ -254,6 +255,9 @@ root_disk() {
     prepare_table
     find_device
     look_at_device
+    refuse_foreign
+    # Not before: the table may be that of somebody whose partition has the same name.
+    [ -z "$(argument disk)" ] || add_missing "$DISK"
     if can_reuse; then
         say "disk: $(installed generation) is on $DEVICE already"
         report disk.reused "device=$DEVICE" "bytes=0" > /dev/null

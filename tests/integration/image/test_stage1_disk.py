@@ -110,6 +110,11 @@ class Machine:
         """The events that were reported, in their order."""
         return [line.split()[0] for line in (self.folder / "reports").read_text().splitlines()]
 
+    def partitioned(self, line: str) -> None:
+        """Somebody makes a GPT with one partition."""
+        run(["sfdisk", "--quiet", self.device], stdin=f"label: gpt\n{line}\n".encode())
+        run(["sh", "-c", 'partx --delete "$1"; partx --add "$1" || true', "sh", self.device])
+
     def inside(self, part: str, command: str) -> str:
         """What a command says in the file system of a partition."""
         script = f'mount "$1" "$2" && cd "$2" && {command}'
@@ -152,7 +157,9 @@ def test_owners_and_modes_are_those_of_the_image_and_the_packed_image_is_gone(ma
     machine.boot()
 
     assert machine.inside("p1", "stat -c '%a %u %g' etc/text") == "640 17 18\n"
-    assert machine.inside("p1", "stat -c %a .provisioner-root; ls .provisioner-root") == "700\ninstalled\n"
+    assert (
+        machine.inside("p1", "stat -c %a .provisioner-root; ls .provisioner-root") == "700\ninstalled\nruntime\n"
+    )
 
 
 def test_another_generation_is_installed_anew_and_other_partitions_keep_their_data(machine: Machine) -> None:
@@ -225,30 +232,21 @@ def test_a_disk_that_holds_something_else_is_left_alone_and_said_so(
 
 
 def test_a_partition_with_files_of_somebody_else_is_left_alone(machine: Machine) -> None:
-    run(
-        [
-            "sh",
-            "-c",
-            f"printf 'label: gpt\\nname=root' | sfdisk --quiet {machine.device}; partx -a {machine.device}",
-        ]
-    )
+    machine.partitioned("size=200MiB, name=root")
     run(["mkfs.ext4", "-q", machine.device + "p1"])
     machine.inside("p1", "echo mine > data")
 
-    reason = machine.refused(partitions=("name=root",))
+    table = run(["sfdisk", "--dump", machine.device])
+
+    reason = machine.refused(partitions=("name=root", "size=10MiB,name=more"))
 
     assert reason.startswith(f"the disk {machine.device}p1 holds ext4 and stays as it is")
+    assert run(["sfdisk", "--dump", machine.device]) == table
     assert machine.inside("p1", "cat data") == "mine\n"
 
 
 def test_an_empty_file_system_is_nobodys(machine: Machine) -> None:
-    run(
-        [
-            "sh",
-            "-c",
-            f"printf 'label: gpt\\nname=root' | sfdisk --quiet {machine.device}; partx -a {machine.device}",
-        ]
-    )
+    machine.partitioned("name=root")
     run(["mkfs.ext4", "-q", machine.device + "p1"])
 
     assert "installs demo@1" in machine.boot(partitions=("name=root",))
