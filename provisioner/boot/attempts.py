@@ -15,6 +15,9 @@ TRIES = 2
 SAME_ATTEMPT = 5.0
 """Seconds in which a repeated request is the same attempt: its answer was lost."""
 
+UNDER_WAY = 900.0
+"""Seconds that a loader may take until it asks for the script."""
+
 _MOST = 65536
 
 
@@ -49,6 +52,11 @@ class Attempts:
         found.last = now
         found.given += is_new
         return is_new and found.given > TRIES and found.given % TRIES == 1
+
+    def is_under_way(self, mac: str, *, now: float) -> bool:
+        """Whether firmware was sent to a loader lately, so that what it loaded may ask for its script."""
+        found = self._machines.get(mac)
+        return found is not None and now - found.last < UNDER_WAY
 
     def arrived(self, mac: str) -> None:
         """The machine asks for its script: what it got last works, and stays what it gets."""

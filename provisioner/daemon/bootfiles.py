@@ -26,6 +26,7 @@ from provisioner.http.vouching import Vouching
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Level, Stage
+from provisioner.model.written import DhcpMode
 from provisioner.tftp.packet import ErrorCode
 from provisioner.tftp.table import Held, RefusedError
 
@@ -57,8 +58,19 @@ class BootFiles:
         return None
 
     async def _script(self, mac: MacAddress, asker: Asker) -> Held:
+        # Anybody can send a datagram in the name of a node, and the script ends the boot that it has. Who can
+        # speak DHCP for it too stands where it stands.
+        if self._hears_dhcp(mac) and not self._site.attempts.is_under_way(mac, now=self._site.now()):
+            raise RefusedError(f"the firmware of {mac} was sent to no loader lately", ErrorCode.ACCESS_VIOLATION)
         # That it was made is told as script.boot; how its transfer ends is seen by what comes next.
         return Held((await self._scripts.text(mac, asker)).encode(), lambda _count, _seconds: None)
+
+    def _hears_dhcp(self, mac: MacAddress) -> bool:
+        """Whether firmware of this node gets its loader from us, so that we would know of it."""
+        snapshot = self._site.snapshot()
+        node = snapshot.by_mac.get(mac)
+        interface = node.interface_of(mac) if node else None
+        return interface is not None and snapshot.site.networks[interface.network].dhcp is not DhcpMode.OFF
 
     async def _artifact(self, token: str, resource: Resource, client: str) -> Held:
         try:

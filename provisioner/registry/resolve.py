@@ -39,7 +39,7 @@ from provisioner.model.resolved import (
     Source,
 )
 from provisioner.model.steps import dotted
-from provisioner.model.written import Network, NodeEntry, RootKind, Site
+from provisioner.model.written import LoaderKind, Network, NodeEntry, RootKind, Site
 from provisioner.registry.addresses import ipv4_of, ipv6_of
 from provisioner.registry.devices import interface_fields, misfits
 from provisioner.registry.facts import REMOVED, Fact, Facts, facts_of, groups_of, items, keys, merge, scalar, tree
@@ -51,6 +51,7 @@ DEFAULTS: Facts = {
     ("overlays", "system"): Fact(("hostname", "hosts", "network", "ssh", "agent"), ()),
     ("root", "kind"): Fact(RootKind.OVERLAY, ()),
     ("boot", "attempts"): Fact(3, ()),
+    ("boot", "loader"): Fact(LoaderKind.AUTO, ()),
     ("script",): Fact("boot", ()),
 }
 DEFAULT_LABEL = "default"

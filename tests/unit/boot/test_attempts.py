@@ -60,6 +60,14 @@ def test_a_machine_keeps_the_loader_that_came_to_its_script(gave: list[bool]) ->
             assert attempts.step(MAC) == given
 
 
+def test_a_loader_is_under_way_from_the_answer_of_dhcp_on_for_a_while_and_after_its_script_too() -> None:
+    attempts = after(1000.0)
+    attempts.arrived(MAC)
+
+    assert [attempts.is_under_way(MAC, now=now) for now in (1000.0, 1899.0, 1900.0)] == [True, True, False]
+    assert not attempts.is_under_way("52:54:00:00:00:02", now=1000.0)
+
+
 def test_machines_that_were_not_heard_of_for_long_are_forgotten() -> None:
     attempts = after(0, 100)
     for number in range(70_000):
