@@ -104,16 +104,20 @@ def _at(path: str, tokens: Tokens) -> Target:
         return Target(resource=resource)
     if path in {"/autoexec.ipxe", "/loader/autoexec.ipxe"}:
         return Target(page="autoexec.ipxe")
+    if path in {"/grub/grub.cfg", "/loader/grub/grub.cfg"}:
+        return Target(page="grub.cfg")
     if path.startswith("/loader/"):
         return Target(loader=path.removeprefix("/loader/"))
     if path.startswith("/boot/"):
-        return Target(page=f"the script of {_machine(path)}")
+        return Target(page=f"the script of {_machine(path.removeprefix('/boot/'))}")
+    if path.startswith("/grub/"):
+        return Target(page=f"the script of {_machine(path.removeprefix('/grub/').removesuffix('.cfg'))} for GRUB")
     raise UnresolvedError(f"this site answers nothing at {_without_token(path)}", hint=_SCRIPT_HINT)
 
 
-def _machine(path: str) -> MacAddress:
+def _machine(text: str) -> MacAddress:
     try:
-        return MacAddress(path.removeprefix("/boot/"))
+        return MacAddress(text)
     except ValueError as error:
         raise UnresolvedError(str(error), hint=_SCRIPT_HINT) from None
 
