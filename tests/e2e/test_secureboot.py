@@ -39,8 +39,7 @@ def site(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rea
     folder.mkdir()
     for name, path in _CHAIN.items():
         shutil.copy(program(path), folder / name)
-    # Each look at a variable of the firmware goes through SMM, which is dear under emulation.
-    made.prov("node", "set", "n001", "--yes", "boot.loader=shim", "kernel.args+=efi=noruntime")
+    made.prov("node", "set", "n001", "--yes", "boot.loader=shim")
     with made as running:
         yield running
 
