@@ -241,6 +241,8 @@ def _target(reference: str, catalogue: Catalogue) -> Generation:
     found = catalogue.find(reference)
     if found is None:
         raise NotFoundError(f"there is no image {reference}", hint="prov image list")
+    if catalogue.is_revoked(found):
+        raise ProvisionerError(f"{found.name} is revoked", hint=f"prov image release {found.name}")
     # It raises for a base.
     _ = found.boot_set
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,14 @@ def test_what_cannot_be_switched_is_refused_with_the_reason(
     with pytest.raises(ProvisionerError, match=words) as caught:
         do(paths, switches.start(asked, catalogue()))
     assert caught.value.hint or "already" in words
+
+
+def test_no_node_is_switched_to_what_is_revoked(paths: Paths) -> None:
+    known = replace(catalogue(), revoked={"rocky-9": frozenset({2})})
+
+    with pytest.raises(ProvisionerError, match="rocky-9@2 is revoked") as caught:
+        do(paths, switches.start(order(), known))
+    assert caught.value.hint == "prov image release rocky-9@2"
 
 
 def test_a_node_cannot_be_in_two_switches_at_once(paths: Paths) -> None:
