@@ -81,6 +81,14 @@ bench: setup-tests ## Measure the numbers that the project holds (root)
 	@packaging/install-debian-packages.sh bench-packages.txt
 	@$(BIN)/pytest -s tests/bench
 
+.PHONY: packages
+packages: setup-tests ## Build the DEB and the RPM below dist/
+	@rm -rf build/tree dist
+	@packaging/stage-tree.sh build/tree
+	@packaging/build-deb.sh build/tree dist
+	@packaging/build-rpm.sh build/tree dist
+	@ls -l dist
+
 .PHONY: format
 format: setup ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format --quiet .

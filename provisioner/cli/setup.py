@@ -132,4 +132,5 @@ def _program(prefix: Path) -> Path | None:
 def _completion() -> bytes:
     from provisioner.cli.completion import script
 
-    return script("bash").encode()
+    # As `prov completion` prints it, and as packages bring it.
+    return f"{script('bash')}\n".encode()

@@ -16,6 +16,7 @@ from provisioner.errors import ProvisionerError
 from provisioner.host import net
 from provisioner.host.run import run
 from provisioner.model.written import Site
+from provisioner.operations import live
 from provisioner.operations.setup import filters
 from provisioner.operations.setup.facts import Facts, ManagedFile, Unit, Wish
 from provisioner.operations.setup.folders import Folder, read_folders
@@ -77,9 +78,13 @@ def _running(facts: Facts) -> Facts:
 
 
 def holders() -> Iterator[Holder]:
-    """The programs that hold ports of this machine, each with its systemd unit."""
+    """The programs that hold ports of this machine, each with its systemd unit.
+
+    A daemon of ours that somebody started by hand counts as our unit.
+    """
+    own = _daemon()
     for each in read_holders(run(["ss", "-H", "-lnptu"], timeout=30)):
-        yield replace(each, unit=unit_of(each.pid))
+        yield replace(each, unit=OUR_UNIT if each.pid and each.pid == own else unit_of(each.pid))
 
 
 def unit_of(pid: int, processes: Path = _PROCESSES) -> str:
@@ -90,6 +95,14 @@ def unit_of(pid: int, processes: Path = _PROCESSES) -> str:
         return ""
     parts = (part for line in lines for part in reversed(line.split("/")))
     return next((part for part in parts if part.endswith((".service", ".socket"))), "")
+
+
+def _daemon() -> int | None:
+    """The process that answers on the control socket of the system's own site."""
+    with suppress(ProvisionerError):
+        told = live.status(Paths.below(None))
+        return told["pid"] if told else None
+    return None
 
 
 def _files(paths: Paths, wish: Wish, prefix: Path) -> Iterator[ManagedFile]:
