@@ -108,6 +108,8 @@ def _at(path: str, tokens: Tokens) -> Target:
         return Target(page="grub.cfg")
     if path.startswith("/loader/"):
         return Target(loader=path.removeprefix("/loader/"))
+    if path.startswith(("/tool/", "/survey/")):
+        return Target(page=f"{path.rpartition('/')[2]}, for a machine without a token")
     if path.startswith("/boot/"):
         return Target(page=f"the script of {_machine(path.removeprefix('/boot/'))}")
     if path.startswith("/grub/"):
