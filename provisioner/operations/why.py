@@ -130,8 +130,7 @@ class _Inquiry:
         if field in _BOOTING and self._node.primary is not None:
             field = f'interfaces."{self._node.primary}".{field}'
         if field == "boot":
-            said = map(self._chain, self._paths(("boot",)))
-            return (self._boot(), *self.about("image"), *said)
+            return (self._boot(), *self.about("image"))
         if field == "groups":
             return (self._groups(),)
         if field in _DERIVED:

@@ -72,7 +72,7 @@ def write_hooks(site: RealSite) -> None:
 def test_a_machine_that_is_no_node_told_what_it_is(rescued: Rescued) -> None:
     strange = rescued.strange
 
-    assert (strange["firmware"], strange["sys_vendor"], strange["cpu_threads"]) == ("bios", "QEMU", "1")
+    assert (strange["firmware"], strange["sys_vendor"], strange["cpu_threads"]) == ("bios", "Provisioner", "1")
     assert int(strange["memory_kib"]) > 500_000
     assert f"{STRAY} driver " in next(value for key, value in strange.items() if key.startswith("nic_"))
     assert ":" in strange["pci"]
@@ -114,4 +114,4 @@ def test_the_log_of_the_boot_is_on_the_head_node_without_its_token(rescued: Resc
 
 
 def test_the_machine_of_a_node_tells_what_it_is_too(rescued: Rescued) -> None:
-    assert hardware_of(rescued.site.paths, "n009")["sys_vendor"] == "QEMU"
+    assert hardware_of(rescued.site.paths, "n009")["sys_vendor"] == "Provisioner"
