@@ -22,6 +22,9 @@ def packing_options(function: Callable[..., T]) -> Callable[..., T]:
     @click.option(
         "--archive", is_flag=True, help="Also for nodes whose root is the initramfs (root.kind: single)."
     )
+    @click.option(
+        "--streamed", is_flag=True, help="In small blocks, for nodes that stream it (root.kind: stream)."
+    )
     @wraps(function)
     def command(*args: Any, **options: Any) -> T:
         from provisioner.model.image import Packing

@@ -8,10 +8,10 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import asdict, replace
-from ipaddress import IPv6Address
+from dataclasses import asdict, dataclass, replace
+from ipaddress import IPv4Address, IPv6Address
 
 from provisioner import __version__
 from provisioner.api.server import ControlServer
@@ -49,7 +49,7 @@ from provisioner.http.links import Links
 from provisioner.http.server import HttpServer
 from provisioner.http.site import HttpSite, Steered
 from provisioner.image.store import artifact_path, catalogue
-from provisioner.model.address import Address
+from provisioner.model.address import Address, MacAddress
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.tally import Tally
@@ -162,48 +162,73 @@ async def _first(paths: Paths, workers: Workers, record: EventSink) -> Current:
 
 
 def _services(paths: Paths, current: Current, store: EventStore, record: EventSink, inbox: Inbox) -> list[Service]:
-    bare = _wiring(paths, current, record)
-    ledger = open_ledger(paths, store)
+    bare, ledger = _wiring(paths, current, record), open_ledger(paths, store)
     key = SiteKey.load_or_create(paths.keys)
     mint = TokenMint(key, WatchedEpoch(paths.keys))
     wiring = replace(bare, nbd=_nbd(paths, bare, ledger, mint, current.snapshot.site.ports.nbd))
     places, ports = _places(current.snapshot), current.snapshot.site.ports
-    hosts = [str(each) for place in places for each in place.addresses]
-    own = frozenset(place.address for place in places)
     footings: list[Footing] = []
     watchman, statewatch = Watchman(footings), StateWatch(store, record, current.reload)
     current.needed = ledger.revisions
-    site = HttpSite(
-        snapshot=wiring.snapshot,
-        catalogue=wiring.catalogue,
-        artifact=lambda digest: artifact_path(paths, digest),
-        loaders=wiring.loaders,
-        mac_of=lambda address: next(filter(None, (each.dhcp.mac_of(address) for each in footings)), None),
-        rendering=PoolRendering(paths, current.workers),
-        url_in=lambda network: current.snapshot.head_url(network, own),
-        ledger=ledger,
-        mint=mint,
-        record=record,
-        recorder=StoreRecorder(store),
-        now=time.time,
-        tally=wiring.tally,
-        attempts=wiring.attempts,
-        link_of=Links({place.network: place.interface for place in places}, net.link_speed).speed,
-        inbox=inbox,
-        steered=_steered(paths),
-        tls=certificate_of(paths, current.snapshot.site, hosts),
-        signing=SigningKeys(key, WatchedEpoch(paths.keys, EPOCH_FILE)),
+    boots = _Boots(
+        ledger, mint, SigningKeys(key, WatchedEpoch(paths.keys, EPOCH_FILE)), StoreRecorder(store), inbox
     )
+    site = _http_site(paths, current, wiring, places, boots)
+    site = replace(site, mac_of=lambda address: _holder(address, footings))
     wiring = replace(wiring, boot_files=BootFiles(site).find)
     footings += [Footing(place, wiring, ports) for place in places]
     return [
-        HttpServer(site, hosts=hosts, port=ports.http, tls_port=ports.https),
+        HttpServer(site, hosts=_hosts(places), port=ports.http, tls_port=ports.https),
         *footings,
         watchman,
         statewatch,
         _control(paths, current, site, lambda: [*watchman.troubles(), *statewatch.troubles()]),
         *observers(paths, Gauges(current, ledger, store, current.workers), wiring.tally),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Boots:
+    """What tells one boot from another, and keeps what becomes of it."""
+
+    ledger: Ledger
+    mint: TokenMint
+    signing: SigningKeys
+    recorder: StoreRecorder
+    inbox: Inbox
+
+
+def _http_site(paths: Paths, current: Current, wiring: Wiring, places: Sequence[Place], boots: _Boots) -> HttpSite:
+    own = frozenset(place.address for place in places)
+    return HttpSite(
+        snapshot=wiring.snapshot,
+        catalogue=wiring.catalogue,
+        artifact=lambda digest: artifact_path(paths, digest),
+        loaders=wiring.loaders,
+        mac_of=lambda _: None,
+        rendering=PoolRendering(paths, current.workers),
+        url_in=lambda network: current.snapshot.head_url(network, own),
+        ledger=boots.ledger,
+        mint=boots.mint,
+        record=wiring.record,
+        recorder=boots.recorder,
+        now=time.time,
+        tally=wiring.tally,
+        attempts=wiring.attempts,
+        link_of=Links({place.network: place.interface for place in places}, net.link_speed).speed,
+        inbox=boots.inbox,
+        steered=_steered(paths),
+        tls=certificate_of(paths, current.snapshot.site, _hosts(places)),
+        signing=boots.signing,
+    )
+
+
+def _hosts(places: Sequence[Place]) -> list[str]:
+    return [str(each) for place in places for each in place.addresses]
+
+
+def _holder(address: IPv4Address, footings: Sequence[Footing]) -> MacAddress | None:
+    return next(filter(None, (each.dhcp.mac_of(address) for each in footings)), None)
 
 
 def _control(paths: Paths, current: Current, site: HttpSite, troubles: Callable[[], list[str]]) -> ControlServer:

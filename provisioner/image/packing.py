@@ -48,9 +48,7 @@ def pack(
     wish = stage1.Wish(module, codecs.stage1, packing.drivers, thorough)
     stage1.build(tree, kernel, wish, output=files["stage1"], scratch=scratch)
     say(f"pack the root as squashfs ({codecs.root.value})")
-    squashfs.pack(
-        tree, files["root"], codec=codecs.root, epoch=epoch, excludes=packing.excludes, thorough=thorough
-    )
+    squashfs.pack(tree, files["root"], codec=codecs.root, epoch=epoch, packing=packing)
     if packing.excludes:
         _check_left(tree, kernel, files["root"])
     warnings, verity_root = list(codecs.warnings), ""

@@ -58,7 +58,8 @@ class Packing(Record):
     that stay out of the root: `/usr/share/doc/*` from the top, `*.pyc` at any depth; what is in a folder goes with
     it. `drivers` must be in stage 1, or in the kernel itself. `profile` "release" takes much longer for a smaller
     root. `codec` is the compression of the root (zstd, gzip, xz, lz4); the kernel's own configuration decides when
-    empty. With `archive` the tree is packed as an initramfs too, for roots of kind single.
+    empty. With `archive` the tree is packed as an initramfs too, for roots of kind single; `streamed` packs the
+    root in small blocks, for nodes that read it block by block.
     """
 
     release: str = ""
@@ -67,6 +68,7 @@ class Packing(Record):
     profile: Literal["quick", "release"] = "quick"
     codec: str = ""
     archive: bool = False
+    streamed: bool = False
 
 
 class BootSet(NamedTuple):

@@ -99,6 +99,7 @@ class _Play:
         decision = self._side.decide(self._mac)
         for asker in self._askers(decision.generation.architecture if isinstance(decision, Boot) else ""):
             yield from self._asked(asker)
+            yield from self._asked6(asker)
         if isinstance(decision, Local):
             why = decision.reason.partition("(")[2].removesuffix(")")
             yield Step("decision", "boots its own disk", why)

@@ -39,7 +39,7 @@ from provisioner.model.resolved import (
     Source,
 )
 from provisioner.model.steps import dotted
-from provisioner.model.written import LoaderKind, Network, NodeEntry, RootKind, Site
+from provisioner.model.written import BootSource, LoaderKind, Network, NodeEntry, RootKind, Site, Swap
 from provisioner.registry.addresses import ipv4_of, ipv6_of
 from provisioner.registry.devices import interface_fields, misfits
 from provisioner.registry.facts import REMOVED, Fact, Facts, facts_of, groups_of, items, keys, merge, scalar, tree
@@ -50,6 +50,8 @@ A = TypeVar("A", IPv4Interface, IPv6Interface)
 DEFAULTS: Facts = {
     ("overlays", "system"): Fact(("hostname", "hosts", "network", "ssh", "agent"), ()),
     ("root", "kind"): Fact(RootKind.OVERLAY, ()),
+    ("root", "swap"): Fact(Swap.OFF, ()),
+    ("boot", "source"): Fact(BootSource.IMAGE, ()),
     ("boot", "attempts"): Fact(3, ()),
     ("boot", "loader"): Fact(LoaderKind.AUTO, ()),
     ("script",): Fact("boot", ()),

@@ -11,6 +11,7 @@ import pytest
 from provisioner.errors import ProvisionerError
 from provisioner.image.codec import Codec
 from provisioner.image.squashfs import codec_of, names, pack
+from provisioner.model.image import Packing
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("mksquashfs", "unsquashfs")]
 
@@ -73,7 +74,8 @@ def test_patterns_leave_out_places_and_names(tmp_path: Path) -> None:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).touch()
 
-    pack(tree, tmp_path / "root", codec=Codec.ZSTD, epoch=EPOCH, excludes=("/usr/share/doc/*", "*.pyc"))
+    packing = Packing(excludes=("/usr/share/doc/*", "*.pyc"))
+    pack(tree, tmp_path / "root", codec=Codec.ZSTD, epoch=EPOCH, packing=packing)
 
     found = names(tmp_path / "root")
     assert {"/usr/share/doc", "/opt/usr/share/doc/c", "/opt/deep", *(f"/{name}" for name in KEPT)} <= found
@@ -82,13 +84,19 @@ def test_patterns_leave_out_places_and_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pattern", ["", "/", "../x", "a/../b", "a\nb", "a b", "-e;x", "/a//b"])
 def test_what_is_no_pattern_is_refused(tmp_path: Path, pattern: str) -> None:
+    packing = Packing(excludes=(pattern,))
+
     with pytest.raises(ProvisionerError, match="cannot be excluded"):
-        pack(make_tree(tmp_path / "tree"), tmp_path / "root", codec=Codec.ZSTD, epoch=EPOCH, excludes=(pattern,))
+        pack(make_tree(tmp_path / "tree"), tmp_path / "root", codec=Codec.ZSTD, epoch=EPOCH, packing=packing)
 
 
-def test_thorough_packing_reads_the_same(tmp_path: Path) -> None:
+def test_every_way_of_packing_reads_the_same_and_streamed_roots_have_small_blocks(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "tree")
-    for name, thorough in (("quick", False), ("thorough", True)):
-        pack(tree, tmp_path / name, codec=Codec.ZSTD, epoch=EPOCH, thorough=thorough)
+    ways = {"quick": Packing(), "thorough": Packing(profile="release"), "streamed": Packing(streamed=True)}
+    for name, packing in ways.items():
+        pack(tree, tmp_path / name, codec=Codec.ZSTD, epoch=EPOCH, packing=packing)
 
-    assert names(tmp_path / "quick") == names(tmp_path / "thorough")
+    assert names(tmp_path / "quick") == names(tmp_path / "thorough") == names(tmp_path / "streamed")
+    # The block size of struct squashfs_super_block, in bytes.
+    blocks = {name: int.from_bytes((tmp_path / name).read_bytes()[12:16], "little") for name in ways}
+    assert blocks == {"quick": 1 << 20, "thorough": 1 << 20, "streamed": 128 << 10}

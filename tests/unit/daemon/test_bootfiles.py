@@ -89,6 +89,7 @@ def bed(tmp_path: Path) -> Bed:
         catalogue=resolved.catalogue,
         artifact=lambda _: artifact,
         loaders={},
+        url_in=lambda _: "http://10.0.0.1:8080",
         mac_of=lambda _: None,
         rendering=Rendering(),
         ledger=Ledger(lambda _: None),

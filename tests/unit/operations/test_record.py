@@ -37,7 +37,7 @@ def test_fields_are_where_people_write_them(record: dict[str, Any]) -> None:
 
     assert made["kernel"] == {"version": None, "args": ["quiet"]}
     assert made["overlays"]["system"][-1] == "motd"
-    assert made["root"] == {"kind": "overlay"}
+    assert made["root"]["kind"] == "overlay"
     assert made["interfaces"]["eth0.100"]["ip"] == "10.0.1.1/16"
     assert "name" not in made["interfaces"]["eth0.100"]
 
