@@ -6,7 +6,7 @@ tree=$(realpath "$1")
 folder=$2
 version=${PACKAGE_VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' "$packaging/../pyproject.toml")}
 # For the lab alone: a head node without it is whole.
-lab=' qemu-system-x86 seabios ovmf ipxe-qemu tcpdump '
+lab=' qemu-system-x86 seabios ovmf ipxe-qemu swtpm tcpdump '
 # `make setup` needs it, the package brings its own environment.
 never=' python3-venv '
 

@@ -54,7 +54,9 @@ class Tokens:
         """The token of a stage, as long as a real one."""
         claims = self._claims
         expires = claims.expires + stage.lifetime
-        return self._mint.issue(replace(claims, stage=stage, expires=expires))
+        # Only that of stage 1 tells the kernel line.
+        line = claims.line if stage is TokenStage.STAGE1 else ""
+        return self._mint.issue(replace(claims, stage=stage, expires=expires, line=line))
 
     def open(self, token: str, resource: Resource) -> None:
         """Raise UnresolvedError unless a token opens a resource while its stage lasts."""

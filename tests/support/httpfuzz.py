@@ -120,7 +120,8 @@ _HOST = b"Host: 10.0.0.1:8080\r\nUser-Agent: iPXE/1.21.1\r\n"
 
 def requests() -> Corpus:
     """What firmware, iPXE, curl and stage 1 send, and forms that are allowed and rare."""
-    script, stage1, system = (token(stage) for stage in TokenStage)
+    stages = TokenStage.SCRIPT, TokenStage.STAGE1, TokenStage.SYSTEM
+    script, stage1, system = map(token, stages)
     return (*_plain(script, stage1), *_ranged(script), *_posted(stage1), *_odd(system))
 
 

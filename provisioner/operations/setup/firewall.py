@@ -176,4 +176,4 @@ def _udp(ports: Ports) -> list[int]:
 
 
 def _tcp(ports: Ports) -> list[int]:
-    return sorted({each for each in (ports.dns, ports.http, ports.https) if each})
+    return sorted({each for each in (ports.dns, ports.http, ports.https, ports.nbd) if each})

@@ -68,6 +68,7 @@ def clashes(holders: Iterable[Holder], place: Place, ports: Ports) -> tuple[Clas
     """What is in the way at a place; a program on another address or device takes nothing from us."""
     wanted = {("udp", ports.dhcp): "DHCP", ("udp", ports.tftp): "TFTP", ("tcp", ports.http): "HTTP"}
     wanted |= {("udp", ports.dns): "DNS", ("tcp", ports.dns): "DNS", ("tcp", ports.https): "HTTPS"}
+    wanted |= {("tcp", ports.nbd): "NBD"}
     found = {
         (each.protocol, each.port, each.pid): Clash(wanted[each.protocol, each.port], each, _fix(each))
         for each in holders

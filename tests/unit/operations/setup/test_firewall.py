@@ -46,7 +46,7 @@ def test_the_service_of_firewalld_has_every_port_and_the_helper_of_tftp() -> Non
 
     ports = {(each.attrib["protocol"], int(each.attrib["port"])) for each in tree.iter("port")}
     assert ports == {("udp", each) for each in (53, 67, 69, 547, 4011)} | {
-        ("tcp", each) for each in (53, 8080, 8443)
+        ("tcp", each) for each in (53, 8080, 8443, 10809)
     }
     assert [each.attrib["name"] for each in tree.iter("helper")] == ["tftp"]
 
@@ -76,7 +76,7 @@ def test_ufw_gets_three_rules_and_only_those_that_it_lacks() -> None:
 
     assert words(made) == [
         "ufw allow in on eth1 to any port 53,67,69,547,4011 proto udp",
-        "ufw allow in on eth1 to any port 53,8080 proto tcp",
+        "ufw allow in on eth1 to any port 53,8080,10809 proto tcp",
         "ufw allow in on eth1 to any port 32768:60999 proto udp",
     ]
     added = "Added user rules (see 'ufw status' for running firewall):\n" + "\n".join(words(made)[:2])
@@ -92,7 +92,7 @@ def test_rules_go_into_the_chain_that_drops_and_into_the_file_that_is_loaded() -
     head, tail = 'insert rule inet filter input iifname "eth1"', 'accept comment "provisioner"'
     assert write.content.decode().splitlines() == [
         f"{head} udp dport {{ 53, 67, 69, 547, 4011, 32768-60999 }} {tail}",
-        f"{head} tcp dport {{ 53, 8080 }} {tail}",
+        f"{head} tcp dport {{ 53, 8080, 10809 }} {tail}",
     ]
     assert append == Append(CONFIG, 'include "/etc/nftables.d/provisioner.nft"')
     assert run == Run(("nft", "--file", "/etc/nftables.d/provisioner.nft"))
