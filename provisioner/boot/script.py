@@ -73,7 +73,8 @@ class ScriptWriter:
             "generation": decision.generation,
             "revision": snapshot.revision[:16],
             "token": tokens.script,
-            "urls": (self.url, *(each for each in heads if each != self.url)),
+            # A machine that came by IPv6 may reach no other head node by its IPv4 address.
+            "urls": (self.url, *(each for each in heads if self.url in heads and each != self.url)),
             "initrds": _SINGLE if is_single(decision) else ("stage1",),
             "kernel_line": kernel_line(decision, snapshot, url=first, token=tokens.stage1, mac=mac, before=before),
         }
