@@ -12,7 +12,7 @@ from provisioner.image.store import artifact_path, catalogue
 from provisioner.lab.daemon import LabDaemon
 from provisioner.model.boot import BootRecord
 from provisioner.model.image import Generation
-from tests.support.realsite import RealSite, prov, wait_until
+from tests.support.realsite import STREAMED, RealSite, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
@@ -27,7 +27,7 @@ class Streaming:
 
     @property
     def generation(self) -> Generation:
-        found = catalogue(self.site.paths).find("debian-12")
+        found = catalogue(self.site.paths).find(STREAMED)
         assert found is not None
         return found
 
@@ -52,8 +52,7 @@ class Streaming:
 @pytest.fixture(scope="module")
 def streaming(cluster: RealSite) -> Streaming:
     """n001 with its root on the head node, ready. Each of the other tests has a machine of its own."""
-    prov(cluster.root, "image", "exec", "debian-12", "--streamed", "--", "touch", "/etc/streamed", timeout=900)
-    cluster.prov("group", "set", "compute", "--yes", "root.kind=stream")
+    cluster.prov("group", "set", "compute", "--yes", f"image={STREAMED}", "root.kind=stream")
     cluster.boot(1)
     return Streaming(cluster, cluster.wait_for_boot("n001"))
 

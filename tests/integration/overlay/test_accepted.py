@@ -95,8 +95,8 @@ def test_systemd_finds_nothing_wrong_with_the_units_of_the_agent(tree: Path) -> 
     with Namespace() as namespace:
         namespace.run(["mount", "--bind", tree / "usr/libexec", "/usr/libexec"])
         units = sorted((tree / "etc/systemd/system").glob("provisioner-*"))
-        names = ["provisioner-agent.service", "provisioner-agent.timer", "provisioner-overlay.service"]
-        assert [unit.name for unit in units] == names
+        services = {f"provisioner-{name}.service" for name in ("agent", "overlay", "stream", "swap")}
+        assert {unit.name for unit in units} == {*services, "provisioner-agent.timer", "provisioner-stream.path"}
 
         assert namespace.run(["sh", "-c", 'systemd-analyze verify --man=no "$@" 2>&1', "sh", *units]) == ""
 
@@ -104,7 +104,7 @@ def test_systemd_finds_nothing_wrong_with_the_units_of_the_agent(tree: Path) -> 
 def test_every_link_of_an_overlay_leads_to_a_unit_of_the_overlay_or_of_systemd(tree: Path) -> None:
     links = [path for path in (tree / "etc/systemd/system").glob("*.wants/*") if path.is_symlink()]
 
-    assert len(links) == 5
+    assert len(links) == 7
     for link in links:
         target = link.readlink()
         assert (Path(f"/{target}") if target.is_absolute() else link.parent / target).exists()
