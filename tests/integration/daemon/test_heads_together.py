@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.registry.store import read_current
 from tests.support.daemon import Machine, eventually
 from tests.support.netns import network_of
 from tests.support.packets import IPXE_BIOS, OVMF_PXE, Firmware, broadcast_frame, reply_in, scapy_view
@@ -26,6 +27,7 @@ pytestmark = [
 DISCOVER, REQUEST = 1, 3
 OFFER, ACK = 2, 5
 _ETH_P_IP = 0x0800
+_MOTD = "overlays/motd/rootfs/etc/motd.j2"
 _SHEET = 'report stage1.started; fetch_small sheet "$WORK/sheet"\n'
 _IMAGE = """
 ROOT_SIZE=$(sheet root_size)
@@ -160,8 +162,9 @@ def test_a_machine_waits_for_a_head_node_that_comes_back_when_both_are_gone(both
 
 
 def test_a_head_node_that_does_not_know_the_revision_yet_is_passed_over(both: Pair, tmp_path: Path) -> None:
-    both.site.write("overlays/motd/rootfs/etc/motd.j2", "the first head node knows this already\n")
-    eventually(lambda: "serving revision" in both.first.log.read_text())
+    before, text = read_current(both.site.paths), "the first head node knows this already\n"
+    both.site.write(_MOTD, text)
+    eventually(lambda: read_current(both.site.paths) != before)
     machine = both.site.machine()
     token = machine.start().stage1
 
@@ -170,6 +173,9 @@ def test_a_head_node_that_does_not_know_the_revision_yet_is_passed_over(both: Pa
     assert stage1.wait(100), "stage 1 does not end"
     assert f"{URLS[1]} does not help; asking {URLS[0]}\n" in (tmp_path / "said").read_text()
     assert (tmp_path / "sheet").read_text().startswith(f"node={machine.node}\n")
+    # From here on both have the same files again.
+    (both.other.site / _MOTD).write_text(text)
+    eventually(lambda: read_current(both.other) == read_current(both.site.paths))
 
 
 def test_what_a_running_system_reports_to_the_other_head_node_is_known_there(both: Pair, tmp_path: Path) -> None:

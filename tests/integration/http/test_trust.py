@@ -35,8 +35,7 @@ say() { echo "$*" >> "$SCRATCH/said"; }
 fail() { say "FAILED: $*"; report failed "reason=$*"; exit 1; }
 mount() { :; }
 back_off() { :; }
-URL=$HEAD
-BASE=$URL/t/$TOKEN
+use_head "$HEAD"
 start_tls
 fetch_sheet
 fetch_root
