@@ -64,7 +64,8 @@ def twice(site: RealSite) -> Twice:
     machine = site.boot(1, drives=[disk])
     first = site.wait_for_boot("n001")
     told = timeline(site.paths, "n001")
-    mounts = site.shell(1, "findmnt --noheadings --list --output SOURCE,TARGET,FSTYPE / /scratch; cat /proc/swaps")
+    found = "findmnt --noheadings --list --output SOURCE,TARGET,FSTYPE --target"
+    mounts = site.shell(1, f"{found} /; {found} /scratch; cat /proc/swaps")
     site.shell(1, "echo mine > /scratch/mine; echo mine > /root/mine; echo by hand > /etc/motd; sync")
     console = machine.serial.path.read_text(errors="replace")
     # No clean shutdown: the journal of the file system is what the next boot meets.

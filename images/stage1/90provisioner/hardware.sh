@@ -102,7 +102,9 @@ survey() {
         answer=$(ask --fail --max-time 10 --data-binary "@$WORK/hardware" "$URL/survey/$MAC" 2> /dev/null) || answer=
         if [ "$answer" = restart ]; then
             say "survey: it is a node now, and restarts"
+            # A serial line takes its time, and a restart does not wait for it.
             sync
+            sleep 2
             echo b > /proc/sysrq-trigger
         fi
         sleep "$((20 + $(random_below 10)))"
