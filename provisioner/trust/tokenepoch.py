@@ -72,6 +72,6 @@ class WatchedEpoch:
         return self._number
 
     def _look(self) -> tuple[int, int]:
-        # A rotation replaces the file, so its inode or its time is another one; a look costs two microseconds.
+        # A rotation replaces the file, so its inode or its time is another one; a look costs four microseconds.
         found = (self._folder / self._file).stat()
         return found.st_ino, found.st_mtime_ns
