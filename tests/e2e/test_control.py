@@ -81,7 +81,7 @@ def test_a_machine_that_is_no_node_told_what_it_is(rescued: Rescued) -> None:
 def test_it_restarted_by_itself_when_it_became_a_node_and_got_the_rescue_that_was_ordered(
     rescued: Rescued,
 ) -> None:
-    assert rescued.machine.serial.find("survey: it is a node now, and restarts")
+    rescued.machine.wait_for("survey: it is a node now, and restarts", 5)
     assert "prov.rescue=1" in rescued.inside
     assert " rescue " in rescued.status
 

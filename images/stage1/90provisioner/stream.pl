@@ -17,6 +17,7 @@ use strict;
 use warnings;
 
 my $NAME       = 'provisioner-root';
+my $CHECKED    = 'provisioner-checked';
 my $PATIENCE   = 900;
 my $FOR_EVER   = 10 * 365 * 24 * 3600;
 my $REQUEST    = 30;
@@ -168,8 +169,8 @@ sub disconnect {
 # --- device mapper (include/uapi/linux/dm-ioctl.h, version 4)
 
 sub mapper {
-    # mapper NUMBER FLAGS [TARGET PARAMETERS]: the answer of an ioctl about our device.
-    my ($number, $flags, $target, $parameters) = @_;
+    # mapper NAME NUMBER FLAGS [TARGET PARAMETERS]: the answer of an ioctl about a device of ours.
+    my ($name, $number, $flags, $target, $parameters) = @_;
     my $table = '';
     if ($target) {
         $parameters .= "\0" x (8 - length($parameters) % 8);
@@ -177,30 +178,55 @@ sub mapper {
         $table = pack('Q Q l L a16', 0, $sectors, 0, 40 + length $parameters, $target) . $parameters;
     }
     my $room = 312 + length($table) + 4096;
-    my $data = pack 'L3 L L L l L L L Q a128 a129 x7', 4, 0, 0, $room, 312, $target ? 1 : 0, 0, $flags, 0, 0, 0, $NAME, '';
+    my $data = pack 'L3 L L L l L L L Q a128 a129 x7', 4, 0, 0, $room, 312, $target ? 1 : 0, 0, $flags, 0, 0, 0, $name, '';
     $data .= $table . "\0" x 4096;
     ioctl MAPPER, 0xC138FD00 | $number, $data or die "device mapper: $!\n";
     return $data;
 }
 
-sub map_verity {
+sub map_device {
+    # map_device NAME TARGET PARAMETERS: a new device for reading.
+    my ($name, $target, $parameters) = @_;
+    mapper($name, 3, 1);
+    mapper($name, 9, 1, $target, $parameters);
+    mapper($name, 6, 0);
+}
+
+sub checked {
+    # The name of the device that dm-verity checks.
+    return $sheet{loop} ? $CHECKED : $NAME;
+}
+
+sub map_root {
     my $blocks = $sheet{root_size} / 4096;
-    my $table = "1 43:0 43:0 4096 4096 $blocks $blocks sha256 $sheet{verity_root} -";
-    mapper(3, 1);
-    mapper(9, 1, 'verity', $table);
-    mapper(6, 0);
+    map_device(checked(), 'verity', "1 43:0 43:0 4096 4096 $blocks $blocks sha256 $sheet{verity_root} -");
+    # A table with dm-verity can never be replaced by another kind (DM_TARGET_IMMUTABLE): what is to become memory
+    # later needs a layer above it.
+    map_device($NAME, 'linear', device_number($CHECKED) . ' 0') if $sheet{loop};
 }
 
 sub map_local {
     # The copy came through dm-verity, and is memory from now on, as every packed root in memory is.
-    mapper(9, 1, 'linear', "$sheet{loop} 0");
-    mapper(6, 2);
-    mapper(6, 0);
+    mapper($NAME, 9, 1, 'linear', "$sheet{loop} 0");
+    mapper($NAME, 6, 2);
+    mapper($NAME, 6, 0);
+    # DM_DEV_REMOVE; somebody may just look at it, as udev does at every device.
+    for (1 .. 20) {
+        last if eval { mapper($CHECKED, 4, 0); 1 };
+        select undef, undef, undef, 0.5;
+    }
+}
+
+sub device_number {
+    # MAJOR:MINOR; the minor number is in the low byte and above the twelfth bit (new_encode_dev() of the kernel).
+    my ($name) = @_;
+    my $device = unpack 'x40 Q', mapper($name, 7, 0);
+    return (($device >> 8) & 0xfff) . ':' . (($device & 0xff) | (($device >> 12) & 0xfff00));
 }
 
 sub is_damaged {
     # The status of a verity target is V, or C once a block was wrong.
-    my $answer = mapper(12, 0);
+    my $answer = mapper(checked(), 12, 0);
     my $start = unpack 'x16 L', $answer;
     return substr($answer, $start + 40, 1) eq 'C';
 }
@@ -320,13 +346,6 @@ sub open_places {
     }
 }
 
-sub root_device {
-    # The minor number is in the low byte and above the twelfth bit (new_encode_dev() of the kernel).
-    my $device = unpack 'x40 Q', mapper(7, 0);
-    my $minor = ($device & 0xff) | (($device >> 12) & 0xfff00);
-    return "/dev/dm-$minor";
-}
-
 sub start {
     open_places();
     open_netlink();
@@ -338,8 +357,8 @@ sub start {
         select undef, undef, undef, 0.5 + rand 3;
     }
     hand_to_kernel(1);
-    map_verity();
-    my $device = root_device();
+    map_root();
+    my $device = '/dev/dm-' . (split /:/, device_number($NAME))[1];
     open ROOT, '<', $device or die "$device: $!\n";
     print "$device\n";
     close STDOUT;
