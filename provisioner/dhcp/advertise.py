@@ -10,12 +10,13 @@ is off.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import struct
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
+
+from provisioner.host.datagrams import WatchedSocket
 
 logger = logging.getLogger(__name__)
 
@@ -81,25 +82,22 @@ class RouterAdvertiser:
     def __init__(self, *, interface: str, prefix: IPv6Network | None = None) -> None:
         self._interface = interface
         self._advertisement = advertisement(prefix)
-        self._socket: socket.socket | None = None
+        self._watched = WatchedSocket()
 
     async def start(self) -> None:
         """Listen. Answers need a link-local address on the interface, which may also come later."""
         if not _has_link_local(self._interface):
             logger.warning("%s has no IPv6 link-local address: iPXE will wait 13 s longer", self._interface)
         try:
-            self._socket = _open(self._interface)
+            opened = _open(self._interface)
         except OSError as error:
             logger.warning("no router advertisements on %s: %s", self._interface, error.strerror)
             return
-        asyncio.get_running_loop().add_reader(self._socket, self._readable, self._socket)
+        self._watched.open(opened, self._readable)
 
     async def close(self) -> None:
         """Stop listening; closing twice is no error."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
+        self._watched.close()
 
     def _readable(self, opened: socket.socket) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import socket
 import struct
@@ -14,6 +13,7 @@ from provisioner.dhcp.codec import MAX_SIZE, decode
 from provisioner.dhcp.message import Kind, Message, Op, Option
 from provisioner.dhcp.report import Throttle, foreign, unwatched
 from provisioner.errors import ProtocolError
+from provisioner.host.datagrams import WatchedSocket
 from provisioner.model.event import EventSink
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import DhcpMode
@@ -60,23 +60,20 @@ class Sentry:
         self._snapshot = snapshot
         self._record = record
         self._throttle = Throttle(QUIET_SECONDS)
-        self._socket: socket.socket | None = None
+        self._watched = WatchedSocket()
 
     async def start(self) -> None:
         """Listen, or tell why not."""
         try:
-            self._socket = _open(self._interface)
+            opened = _open(self._interface)
         except OSError as error:
             self._record(unwatched(self._interface, error.strerror or str(error), time.time()))
             return
-        asyncio.get_running_loop().add_reader(self._socket, self._readable, self._socket)
+        self._watched.open(opened, self._readable)
 
     async def close(self) -> None:
         """Stop listening; closing twice is no error."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
+        self._watched.close()
 
     def _readable(self, opened: socket.socket) -> None:
         for _ in range(_AT_ONCE):

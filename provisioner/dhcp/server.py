@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from provisioner.dhcp.desk import Desk
 from provisioner.dhcp.outlet import Outlet
 from provisioner.dhcp.reply import SERVER_PORT
 from provisioner.errors import UnavailableError
-from provisioner.host.datagrams import waiting
+from provisioner.host.datagrams import WatchedSocket, waiting
 from provisioner.model.address import MacAddress
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import EventSink
@@ -58,24 +57,21 @@ class DhcpServer:
         self._record = record
         self._tally = tally if tally is not None else Tally()
         self._desk = Desk(address, http_port, boot_service=boot_service, shelf=shelf, attempts=attempts)
-        self._socket: socket.socket | None = None
+        self._watched = WatchedSocket()
         self._outlet: Outlet | None = None
 
     async def start(self) -> None:
         """Listen. UnavailableError when the interface or the port cannot be had."""
-        self._socket = _open(self._interface, self._source[1])
-        self._outlet = Outlet(self._socket, self._interface, self._source, self._record)
-        asyncio.get_running_loop().add_reader(self._socket, self._readable, self._socket)
+        opened = _open(self._interface, self._source[1])
+        self._outlet = Outlet(opened, self._interface, self._source, self._record)
+        self._watched.open(opened, self._readable)
 
     async def close(self) -> None:
         """Stop listening; closing twice is no error."""
         if self._outlet is not None:
             self._outlet.close()
             self._outlet = None
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
+        self._watched.close()
 
     def mac_of(self, address: IPv4Address) -> MacAddress | None:
         """The machine that holds an address of the pool now."""

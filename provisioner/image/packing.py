@@ -39,34 +39,41 @@ def pack(
     and CommandError when a tool fails.
     """
     codecs = codec.choose(tree, kernel, packing.codec)
-    thorough = packing.profile == "release"
     files = {name: work / name for name in ("kernel", "stage1", "root")}
     shutil.copyfile(kernel.file, files["kernel"])
     say(f"make stage 1 for kernel {kernel.release}")
     scratch = work / "scratch"
     scratch.mkdir()
-    wish = stage1.Wish(module, codecs.stage1, packing.drivers, thorough)
+    wish = stage1.Wish(module, codecs.stage1, packing.drivers, packing.thorough)
     stage1.build(tree, kernel, wish, output=files["stage1"], scratch=scratch)
     say(f"pack the root as squashfs ({codecs.root.value})")
     squashfs.pack(tree, files["root"], codec=codecs.root, epoch=epoch, packing=packing)
     if packing.excludes:
         _check_left(tree, kernel, files["root"])
-    warnings, verity_root = list(codecs.warnings), ""
+    hashes = _hash_tree(kernel, files["root"], packing, say)
+    archive = Packed({}, ())
+    if packing.archive:
+        say(f"pack the tree as an initramfs ({codecs.stage1.value})")
+        whole = initramfs.Wish(module.parent / initramfs.INIT, codecs.stage1, epoch, packing.thorough)
+        notes = initramfs.pack(tree, squashfs.names(files["root"]), whole, output=work / "archive")
+        archive = Packed({"archive": work / "archive"}, notes)
+    warnings = (*codecs.warnings, *hashes.warnings, *archive.warnings)
+    return Packed({**files, **hashes.files, **archive.files}, warnings, hashes.verity_root)
+
+
+def _hash_tree(kernel: Kernel, root: Path, packing: Packing, say: Say) -> Packed:
+    """The hash tree of a root where the kernel can check by it, else what is missing."""
     if lacking := verity.lacking(kernel):
         names = " and ".join(lacking)
         note = f"kernel {kernel.release} has no {names}: nodes cannot stream this image"
+        if packing.streamed:
+            return Packed({}, (note,))
         # Many kernels of EL have none, and most sites do not want it: whoever asked for it is warned.
-        (warnings.append if packing.streamed else say)(note)
-    else:
-        say("make the hash tree of the root")
-        files["verity"] = work / "verity"
-        verity_root = verity.write(files["root"], files["verity"])
-    if packing.archive:
-        say(f"pack the tree as an initramfs ({codecs.stage1.value})")
-        files["archive"] = work / "archive"
-        whole = initramfs.Wish(module.parent / initramfs.INIT, codecs.stage1, epoch, thorough)
-        warnings += initramfs.pack(tree, squashfs.names(files["root"]), whole, output=files["archive"])
-    return Packed(files, tuple(warnings), verity_root)
+        say(note)
+        return Packed({}, ())
+    say("make the hash tree of the root")
+    output = root.with_name("verity")
+    return Packed({"verity": output}, (), verity.write(root, output))
 
 
 def _check_left(tree: Path, kernel: Kernel, root: Path) -> None:

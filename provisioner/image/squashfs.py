@@ -44,7 +44,7 @@ def pack(tree: Path, output: Path, *, codec: Codec, epoch: int, packing: Packing
     # mksquashfs takes everything after -e for an exclude, options included, so that must come last.
     chosen = [*_EXCLUDED, *map(_exclude, packing.excludes)]
     left_out = ["-wildcards", "-e", *chosen, *map(_hidden, filter(_starts_with_a_star, chosen))]
-    levels, block = _THOROUGH if packing.profile == "release" else _QUICK, "128K" if packing.streamed else "1M"
+    levels, block = _THOROUGH if packing.thorough else _QUICK, "128K" if packing.streamed else "1M"
     run(
         ["mksquashfs", tree, output, "-comp", codec.value, *levels[codec], "-b", block, *options, *left_out],
         timeout=4 * 3600,

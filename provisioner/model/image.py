@@ -70,6 +70,11 @@ class Packing(Record):
     archive: bool = False
     streamed: bool = False
 
+    @property
+    def thorough(self) -> bool:
+        """Whether time is spent to make the files smaller."""
+        return self.profile == "release"
+
 
 class BootSet(NamedTuple):
     """What a node fetches to boot: always of one generation."""

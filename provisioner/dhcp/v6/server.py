@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 import time
@@ -17,7 +16,7 @@ from provisioner.dhcp.v6.codec import MAX_SIZE, decode, encode
 from provisioner.dhcp.v6.message import ALL_SERVERS, CLIENT_PORT, SERVER_PORT, Kind, Packet
 from provisioner.dhcp.v6.policy import Answer, answer
 from provisioner.errors import ProtocolError, UnavailableError
-from provisioner.host.datagrams import waiting
+from provisioner.host.datagrams import WatchedSocket, waiting
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
@@ -51,19 +50,16 @@ class Dhcp6Server:
         self._shelf = shelf
         self._attempts = attempts or Attempts()
         self._throttle = Throttle()
-        self._socket: socket.socket | None = None
+        self._watched = WatchedSocket()
 
     async def start(self) -> None:
         """Listen. UnavailableError when the interface or the port cannot be had."""
-        self._socket = _open(self._interface)
-        asyncio.get_running_loop().add_reader(self._socket, self._readable, self._socket)
+        opened = _open(self._interface)
+        self._watched.open(opened, self._readable)
 
     async def close(self) -> None:
         """Stop listening; closing twice is no error."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
+        self._watched.close()
 
     def _readable(self, opened: socket.socket) -> None:
         for data, source in waiting(opened, MAX_SIZE + 1):
