@@ -11,10 +11,10 @@ import logging
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import psutil
 
+from provisioner.daemon.rounds import Rounds
 from provisioner.daemon.services import Place, Service, Wiring, dhcp_server, network_services
 from provisioner.errors import UnavailableError
 from provisioner.host import net
@@ -22,8 +22,6 @@ from provisioner.model.event import Event, Level, Stage
 from provisioner.model.written import Ports
 
 logger = logging.getLogger(__name__)
-
-LOOK_SECONDS = 1.0
 
 
 class Footing:
@@ -99,37 +97,23 @@ class Footing:
         self._wiring.record(Event(time.time(), Stage.SITE, name, message, level, address=str(self.place.address)))
 
 
-class Watchman:
+class Watchman(Rounds):
     """Looks at every network once a second."""
 
     def __init__(self, footings: Sequence[Footing]) -> None:
         self._footings = footings
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.create_task(self._watch())
-
-    async def close(self) -> None:
-        """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
 
     def troubles(self) -> list[str]:
         """What is missing now, a sentence for each network."""
         return [each.trouble for each in self._footings if each.trouble]
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            for footing in self._footings:
-                try:
-                    await footing.look()
-                except Exception:
-                    # Nothing that a device does may end the watch over all others.
-                    logger.exception("network %s", footing.place.network)
+    async def round(self) -> None:
+        """Look at each; nothing that one device does ends the look at the others."""
+        for footing in self._footings:
+            try:
+                await footing.look()
+            except Exception:
+                logger.exception("network %s", footing.place.network)
 
 
 def _index(device: str) -> int:

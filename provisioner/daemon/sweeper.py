@@ -11,6 +11,7 @@ from collections.abc import Callable
 from provisioner.config.paths import Paths
 from provisioner.daemon import tasks
 from provisioner.daemon.current import Current
+from provisioner.daemon.rounds import Rounds
 from provisioner.daemon.workers import Workers
 from provisioner.errors import ProvisionerError
 from provisioner.events.bootlogs import BootLogs
@@ -19,38 +20,26 @@ from provisioner.events.store import EventStore
 
 logger = logging.getLogger(__name__)
 
-HOUR = 3600.0
 # Between two steps the writer has time for what came meanwhile.
 _PAUSE = 0.1
-_SOON = 60.0
 _MIB = 1 << 20
 
 
-class Sweeper:
-    """A service that does nothing else. The limits are those of the site as it is served at that moment."""
+class Sweeper(Rounds):
+    """The limits are those of the site as it is served at that moment."""
+
+    pause = 3600.0
+    soon = 60.0
 
     def __init__(self, paths: Paths, current: Current, store: EventStore, workers: Workers) -> None:
         self._paths = paths
         self._current = current
         self._store = store
         self._workers = workers
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begin, a minute from now."""
-        self._task = asyncio.create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop after the step that is under way."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        await asyncio.sleep(_SOON)
-        while True:
-            await self.sweep()
-            await asyncio.sleep(HOUR)
+    async def round(self) -> None:
+        """Sweep."""
+        await self.sweep()
 
     async def sweep(self) -> Removed:
         """Throw away what is too old now; what was removed of the events file."""
