@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from provisioner.boot.controlfolder import ControlFolder
 from provisioner.config.paths import Paths
 from provisioner.config.switchfile import FOLDER, read_switch
 from provisioner.errors import ConflictError
@@ -72,6 +73,8 @@ def image_use(paths: Paths, catalogue: Catalogue) -> ImageUse:
     written: dict[str, set[str]] = defaultdict(set)
     for named, switch in _switches(paths):
         written[_meant(catalogue, named)].add(switch)
+    for named, order in _orders(paths):
+        written[_meant(catalogue, named)].add(order)
     for each in said:
         for node, reference in each.nodes.items():
             if reference is not None:
@@ -137,6 +140,15 @@ def _switches(paths: Paths) -> Iterator[tuple[str, str]]:
         switch = read_switch(f"{FOLDER}{file.name}", file.read_text())
         if not switch.state.is_over:
             yield from ((reference, f"switch {file.stem}") for reference in (switch.to, *switch.before))
+
+
+def _orders(paths: Paths) -> Iterator[tuple[str, str]]:
+    """The generations that nodes get without being assigned to them, once or until their own boots again."""
+    for node, control in ControlFolder(paths.state).all().items():
+        if control.once and control.once.generation:
+            yield control.once.generation, f"the order for the next boot of {node}"
+        if control.fallback:
+            yield control.fallback.good, f"the fall-back of {node}"
 
 
 def _said(published: Published) -> Assignment:

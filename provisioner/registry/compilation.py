@@ -37,14 +37,14 @@ from provisioner.registry.check import (
     references,
 )
 from provisioner.registry.claims import DNS, LABEL, NAME, Claim, claims_of
-from provisioner.registry.discovery import check_discovery
+from provisioner.registry.discovery import check_discovery, discovery_image
 from provisioner.registry.images import image_uses
 from provisioner.registry.inherit import cycles
 from provisioner.registry.names import LONGEST_LABEL, TAKEN, check_interface_names, check_node_names
 from provisioner.registry.nameservice import check_dns, names_in
 from provisioner.registry.resolve import Resolution, resolve
 from provisioner.registry.rows import NodeRow, row_of
-from provisioner.registry.sources import FILES_OF_NODES, GROUP_FILES, Sources
+from provisioner.registry.sources import FILES_OF_NODES, GROUP_FILES, SITE_FILE, Sources
 from provisioner.registry.tables import Tables
 
 _CONTESTED = """
@@ -311,7 +311,9 @@ class Work:
 
     def _check_discovery(self, site: Site) -> None:
         root = self.sources.site.root
+        self.tables.delete("image_use", "file", [SITE_FILE])
         if root is not None:
+            self.tables.insert("image_use", discovery_image(site, root))
             self.tables.add_problems("conflict", check_discovery(site, root, self.known.groups))
 
     def _check_dns(self, site: Site) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.boot.controlfolder import ControlFolder
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, ConflictError
 from provisioner.image import store
-from provisioner.operations.check import compile_site
+from provisioner.model.bootcontrol import Control, Fallback, Once
+from provisioner.operations.check import check, compile_site
 from provisioner.operations.imageuse import RECENT, demand_unused, image_use
 from tests.support.bootable import bootable, write
 from tests.support.imagestore import booted, generation
@@ -62,6 +64,26 @@ def test_a_node_that_is_gone_counts_for_a_week(paths: Paths) -> None:
 
     assert words(paths, "toy@1") == "booted by gone"
     assert words(paths, "toy@2") == ""
+
+
+def test_what_a_node_is_ordered_to_boot_once_or_falls_back_to_is_in_use(paths: Paths) -> None:
+    once, fallback = Once("toy@1", 1.0, "root"), Fallback("demo@1", "toy@2", 1.0, 3)
+    ControlFolder(paths.state).change("n1", lambda _: Control(once))
+    ControlFolder(paths.state).change("n2", lambda _: Control(fallback=fallback))
+
+    assert words(paths, "toy@1") == "named by the order for the next boot of n1"
+    assert words(paths, "toy@2") == "named by the fall-back of n2"
+
+
+def test_the_image_that_looks_at_unknown_machines_is_in_use_and_has_to_be_there(paths: Paths) -> None:
+    site = paths.site / "provisioner.yaml"
+    site.write_text(site.read_text() + "\ndiscovery:\n  image: spare\n")
+    with pytest.raises(ConfigError, match="unknown image 'spare'"):
+        check(paths, store.catalogue(paths))
+
+    generation(paths, "spare")
+    assert words(paths, "spare@1").startswith("named by provisioner.yaml:")
+    assert check(paths, store.catalogue(paths)).revision
 
 
 def test_what_is_served_counts_while_what_is_written_says_otherwise(paths: Paths) -> None:
