@@ -20,6 +20,7 @@ from provisioner.model.inventory import Inventory
 from provisioner.model.nodeset import fold
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.switch import Switch, members
+from provisioner.operations.imagecards import lost_cards
 from provisioner.operations.overlaylint import lint_nodes
 from provisioner.overlay.fits import Level, Misfit
 from provisioner.render.environment import RenderError
@@ -88,12 +89,14 @@ def _reported(paths: Paths, switch: Switch, image: str, nodes: Mapping[str, Reso
     names = members(switch.before[image])
     reported = History(paths.events).reports()
     reports = {name: reported[name] for name in names if name in reported}
+    there = [nodes[name] for name in names if name in nodes]
     findings = (
         *contrast(before.facts, after.facts),
         *_missing_drivers(before, after, reports),
+        *lost_cards(paths, before.generation, after.generation, there),
         *_processors(after, reports),
         *_memory(after, reports),
-        *_arguments(after, (nodes[name] for name in names if name in nodes)),
+        *_arguments(after, there),
         *_overlays(paths, switch, image, names),
     )
     return ImageDifference(image, switch.to, _ordered(findings), _window(paths, switch, names))

@@ -8,6 +8,7 @@ import pytest
 
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
+from provisioner.events.hardware import HardwareFolder
 from provisioner.events.store import EventStore
 from provisioner.image import store
 from provisioner.model.boot import BootRecord, TokenStage
@@ -16,6 +17,7 @@ from provisioner.operations.imagediff import ImageDifference, image_difference, 
 from provisioner.operations.switches import Order, new_switch
 from provisioner.registry.view import SiteView
 from tests.support import resolved
+from tests.support.bootable import write
 from tests.support.site import SITE, write_site
 from tests.support.surveyed import surveyed
 
@@ -229,3 +231,22 @@ def test_a_report_is_plain_data_for_programs(paths: Paths) -> None:
 
     assert (record["from"], record["to"]) == ("centos-7@1", "rocky-9@1")
     assert set(record["findings"][0]) == {"section", "weight", "subject", "message", "remedy"}
+
+
+def test_a_card_that_the_new_kernel_has_no_driver_for_is_a_problem_though_the_driver_is_still_there(
+    paths: Paths,
+) -> None:
+    aliases = "alias pci:v00001000d00000072sv*sd*bc*sc*i* igb\nalias pci:v00008086d00001521sv*sd*bc*sc*i* igb\n"
+    gone = f"usr/lib/modules/{NEW_KERNEL}/modules.alias"
+    surveyed(paths, "centos-7", {**OLD, f"usr/lib/modules/{OLD_KERNEL}/modules.alias": aliases}, kernel=OLD_KERNEL)
+    built_in = {f"usr/lib/modules/{NEW_KERNEL}/modules.builtin.modinfo": "ext4.license=GPL\0"}
+    surveyed(paths, "rocky-9", {**NEW, **built_in, gone: aliases.splitlines()[1]}, kernel=NEW_KERNEL)
+    write(paths, "nodes.d/macs.yaml", f'nodes:\n  n2: {{interfaces: {{eth0: {{mac: "{resolved.MAC1}"}}}}}}\n')
+    HardwareFolder(paths.hardware).write(
+        resolved.MAC1, {"pci": "1000:0072:010700 8086:1521:020000 1000:0072:ff0000 8086:2918:060100 odd"}
+    )
+
+    problems = [each for each in told(report(paths), "drivers") if each[1].startswith("1000")]
+
+    message = f"n2 have such a card, and kernel {NEW_KERNEL} has no driver for it"
+    assert problems == [("problem", "1000:0072 (igb)", message)]
