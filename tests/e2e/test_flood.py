@@ -33,7 +33,7 @@ def test_a_real_machine_boots_while_the_daemon_is_attacked(cluster: RealSite, tm
         until(lambda: "all at once" in log.read_text(), patience=240)
 
         cluster.boot(1)
-        # All that the head node has to do with a boot comes before it; the rest is the machine's own time.
-        cluster.wait_for_event("n001", "handover.done")
+        boot = cluster.wait_for_boot("n001")
 
+        assert (boot.state, boot.reason) == ("ready", "")
         assert attacker.running, log.read_text()
