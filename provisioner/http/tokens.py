@@ -32,6 +32,7 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 _STAGE_OF = {
     Resource.KERNEL: Stage.KERNEL,
     Resource.STAGE1: Stage.STAGE1,
+    Resource.UKI: Stage.KERNEL,
     Resource.ARCHIVE: Stage.IMAGE,
     Resource.ROOT: Stage.IMAGE,
 }
@@ -115,6 +116,7 @@ class Fetches:
         return [
             web.get("/t/{token}/kernel", self.kernel),
             web.get("/t/{token}/stage1", self.stage1),
+            web.get("/t/{token}/uki", self.uki),
             web.get("/t/{token}/archive", self.archive),
             web.get("/t/{token}/root", self.root),
             web.get("/t/{token}/sheet", self.sheet),
@@ -128,6 +130,10 @@ class Fetches:
     async def stage1(self, request: web.Request) -> web.StreamResponse:
         """The stage-1 initramfs."""
         return await self._artifact(request, Resource.STAGE1, self._vouching.anchor)
+
+    async def uki(self, request: web.Request) -> web.StreamResponse:
+        """Kernel and stage 1 as one signed program, with the keys of the site in it."""
+        return await self._artifact(request, Resource.UKI)
 
     async def archive(self, request: web.Request) -> web.StreamResponse:
         """The image as an initramfs."""
