@@ -26,6 +26,8 @@ class Resource(StrEnum):
 
     KERNEL = "kernel"
     STAGE1 = "stage1"
+    UKI = "uki"
+    REFUSED = "refused"
     ARCHIVE = "archive"
     NODE = "node"
     SHEET = "sheet"
@@ -39,7 +41,14 @@ class Resource(StrEnum):
 
 
 _OPENS = {
-    TokenStage.SCRIPT: {Resource.KERNEL, Resource.STAGE1, Resource.ARCHIVE, Resource.NODE},
+    TokenStage.SCRIPT: {
+        Resource.KERNEL,
+        Resource.STAGE1,
+        Resource.UKI,
+        Resource.REFUSED,
+        Resource.ARCHIVE,
+        Resource.NODE,
+    },
     TokenStage.STAGE1: {
         Resource.SHEET,
         Resource.ROOT,

@@ -76,6 +76,7 @@ class ScriptWriter:
             # A machine that came by IPv6 may reach no other head node by its IPv4 address.
             "urls": (self.url, *(each for each in heads if self.url in heads and each != self.url)),
             "initrds": _SINGLE if is_single(decision) else ("stage1",),
+            "unified": decision.unified,
             "kernel_line": kernel_line(decision, snapshot, url=first, token=tokens.stage1, mac=mac, before=before),
         }
         return self._render(decision.node.script, context)

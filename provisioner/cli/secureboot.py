@@ -15,12 +15,18 @@ def command() -> None:
 
 
 @command.command()
+@click.option("--unified-only", is_flag=True, help="Never sign a kernel by itself, which starts any stage 1.")
 @click.pass_obj
-def init(paths: Paths) -> None:
-    """Make the key. From then on every image that is built has a kernel that it signed."""
+def init(paths: Paths, *, unified_only: bool) -> None:
+    """Make the key. From then on it signs kernel and stage 1 of every image that is built, as one program.
+
+    It signs the kernel by itself too, for roots of kind single and for discovery, unless
+    --unified-only says never: then the firmware of a machine that knows this key alone starts no stage 1 that
+    the site did not sign.
+    """
     from provisioner.operations import secureboot
 
-    key = secureboot.init(paths)
+    key = secureboot.init(paths, kernels=not unified_only)
     click.echo(f"wrote {key.private} (secret: back it up) and {key.certificate}")
     click.echo(f"SHA-256 {key.fingerprint}")
 
@@ -38,7 +44,7 @@ def enroll(paths: Paths) -> None:
 @command.command()
 @click.pass_obj
 def sign(paths: Paths) -> None:
-    """Sign the loaders and the kernels of all images that are not signed yet."""
+    """Sign what is not signed yet: loaders, and of all images the kernel, and kernel and stage 1 as one."""
     from provisioner.operations import secureboot
 
     secureboot.sign(paths, say=click.echo)

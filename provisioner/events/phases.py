@@ -14,8 +14,8 @@ _ENDS: Mapping[Stage, frozenset[str]] = {
     Stage.DHCP: frozenset({"dhcp.ack"}),
     Stage.LOADER: frozenset({"loader.sent"}),
     Stage.SCRIPT: frozenset({"script.boot"}),
-    # An image that is its own initramfs comes in the place of stage 1.
-    Stage.KERNEL: frozenset({"stage1.sent", "archive.sent"}),
+    # An image that is its own initramfs comes in the place of stage 1, and one program in the place of both.
+    Stage.KERNEL: frozenset({"stage1.sent", "archive.sent", "uki.sent"}),
     Stage.STAGE1: frozenset({"stage1.started"}),
     Stage.IMAGE: frozenset({"image.verified"}),
     Stage.OVERLAY: frozenset({"overlay.applied"}),

@@ -128,7 +128,9 @@ class Scripts:
         if isinstance(decision, Unknown | Refused):
             return decision
         unvouched = self._unvouched(decision, mac, asker) if isinstance(decision, Boot) else None
-        return self._stranger(decision, mac, asker) or unvouched or decision
+        if refused := self._stranger(decision, mac, asker) or unvouched:
+            return refused
+        return self._vouching.as_one(decision, asker.language) if isinstance(decision, Boot) else decision
 
     def _no_test(self, asker: Asker) -> tuple[str, str] | None:
         """Why a machine cannot test its memory, and what helps."""

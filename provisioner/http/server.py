@@ -20,6 +20,7 @@ from provisioner.http.authority import Authority
 from provisioner.http.expectation import expect, expecting
 from provisioner.http.guard import IDLE, Allowance, Guard, guard_of
 from provisioner.http.logs import Logs
+from provisioner.http.refusal import Refusal
 from provisioner.http.report import MAX_BODY
 from provisioner.http.reports import Reports
 from provisioner.http.runtime import RuntimeOverlays
@@ -57,8 +58,8 @@ def application(site: HttpSite) -> web.Application:
     runtime = RuntimeOverlays(site, gate)
     fetches = Fetches(site, gate)
     scripts, archives, reports = Scripts(site), NodeArchives(site, gate), Reports(site, gate)
-    survey, logs = Survey(site, gate, fetches.sender), Logs(site, gate)
-    for part in (scripts, fetches, archives, runtime, reports, logs, survey, Authority(site)):
+    survey, logs, refusal = Survey(site, gate, fetches.sender), Logs(site, gate), Refusal(site, gate)
+    for part in (scripts, fetches, archives, runtime, reports, logs, survey, refusal, Authority(site)):
         app.add_routes(expecting(part.routes()))
     app.on_shutdown.append(runtime.release)
     app.on_cleanup.append(fetches.release)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import NoReturn
 
 from aiohttp import hdrs, web
@@ -29,12 +31,22 @@ from provisioner.trust.token import Claims, TokenError
 NOT_KEPT = {"Cache-Control": "no-store"}
 """What goes with an overlay: no proxy on the way may keep it (RFC 9111 section 5.2.2.5)."""
 
+_LAST = 512
+
 _STAGE_OF = {
     Resource.KERNEL: Stage.KERNEL,
     Resource.STAGE1: Stage.STAGE1,
+    Resource.UKI: Stage.KERNEL,
     Resource.ARCHIVE: Stage.IMAGE,
     Resource.ROOT: Stage.IMAGE,
 }
+
+
+def _last_bytes(path: Path) -> bytes:
+    """The end of a program that iPXE starts at once, and acknowledges no more: nobody shall wait for that."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LAST))
+        return file.read()
 
 
 class DeniedError(ProvisionerError):
@@ -115,6 +127,7 @@ class Fetches:
         return [
             web.get("/t/{token}/kernel", self.kernel),
             web.get("/t/{token}/stage1", self.stage1),
+            web.get("/t/{token}/uki", self.uki),
             web.get("/t/{token}/archive", self.archive),
             web.get("/t/{token}/root", self.root),
             web.get("/t/{token}/sheet", self.sheet),
@@ -128,6 +141,10 @@ class Fetches:
     async def stage1(self, request: web.Request) -> web.StreamResponse:
         """The stage-1 initramfs."""
         return await self._artifact(request, Resource.STAGE1, self._vouching.anchor)
+
+    async def uki(self, request: web.Request) -> web.StreamResponse:
+        """Kernel and stage 1 as one signed program, with the keys of the site in it."""
+        return await self._artifact(request, Resource.UKI)
 
     async def archive(self, request: web.Request) -> web.StreamResponse:
         """The image as an initramfs."""
@@ -202,15 +219,8 @@ class Fetches:
         def sent(count: int | None, seconds: float) -> None:
             stage, what = _STAGE_OF[resource], f"{resource} of {record.generation}"
             if count is None:
-                self._record(
-                    request,
-                    record,
-                    stage,
-                    f"{resource}.broken",
-                    f"{what}: transfer broke off",
-                    seconds=seconds,
-                    level=Level.WARNING,
-                )
+                broken, level = f"{what}: transfer broke off", Level.WARNING
+                self._record(request, record, stage, f"{resource}.broken", broken, seconds=seconds, level=level)
             else:
                 self._site.tally.add("http_bytes", resource.value, count)
                 self._record(request, record, stage, f"{resource}.sent", what, size=count, seconds=seconds)
@@ -218,6 +228,8 @@ class Fetches:
         turn = None
         if part is not None and resource is Resource.ROOT and request.method == hdrs.METH_GET:
             turn = await self._turnstile.enter(request, record, part)
+        if resource is Resource.UKI:
+            tail = await asyncio.to_thread(_last_bytes, path)
         return Blob(path, tag, part, sender=self.sender, sent=sent, turn=turn, tail=tail)
 
     def _generation(self, record: BootRecord) -> Generation:

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from provisioner.boot.script import Language
+from provisioner.boot.unified import as_one
 from provisioner.http.site import HttpSite
-from provisioner.model.boot import BootRecord
+from provisioner.model.boot import Boot, BootRecord, Refused
 from provisioner.model.image import Artifact, Generation
 from provisioner.model.written import TrustMode
-from provisioner.trust.anchor import anchor
+from provisioner.trust.anchor import anchor, anchor_digest
 from provisioner.trust.seal import broken, unsealed
 from provisioner.trust.token import Claims
 
@@ -29,9 +31,21 @@ class Vouching:
         """What follows a stage 1: the keys that it checks signatures with."""
         if self._site.signing is None:
             return b""
+        return anchor(self._site.signing, record.generation, behind=artifact.size, authority=self._authority())
+
+    def as_one(self, decision: Boot, language: Language) -> Boot | Refused:
+        """A boot with the unified kernel image of its generation, where that has the keys of today in it."""
+        keys, generation = self._site.signing, decision.generation
+        usable = (
+            generation.uki is not None
+            and keys is not None
+            and generation.uki_anchor == anchor_digest(keys, generation.name, authority=self._authority())
+        )
+        return as_one(decision, usable=usable, language=language)
+
+    def _authority(self) -> bytes:
         tls = self._site.tls
-        authority = tls.authority(self._site.now()) if tls is not None else b""
-        return anchor(self._site.signing, record.generation, behind=artifact.size, authority=authority)
+        return tls.authority(self._site.now()) if tls is not None else b""
 
     def objection(self, generation: Generation, nonce: str | None) -> str:
         """Why a boot of a generation does not go on; empty where it does."""

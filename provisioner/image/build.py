@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from provisioner.config.paths import Paths
@@ -19,6 +20,7 @@ from provisioner.image import (
     osrelease,
     stage1,
     store,
+    unified,
     unpack,
 )
 from provisioner.image.kernel import Kernel
@@ -112,9 +114,14 @@ def build(
         candidate = _describe(name, tree, obtained).model_copy(update=update)
         # Also that of a generation that is here: its tree may be missing, as after a bundle without trees.
         store.add_tree(paths, tree.found.tree, folder=folder, manifest=tree.listing)
-        if current is not None and _same(candidate, current):
-            return Outcome(current, is_new=False)
-        return Outcome(store.publish(paths, candidate), is_new=True)
+        return _published(paths, candidate, current, work, say)
+
+
+def _published(paths: Paths, candidate: Generation, current: Generation | None, work: Path, say: Say) -> Outcome:
+    if current is not None and _same(candidate, current):
+        return Outcome(unified.renewed(paths, current, work, say=say), is_new=False)
+    finish = partial(unified.joined, paths, work=work, say=say)
+    return Outcome(store.publish(paths, candidate, finish=finish), is_new=True)
 
 
 def _same(candidate: Generation, current: Generation) -> bool:
@@ -161,7 +168,7 @@ def _packed(
     module = paths.data / "images" / "stage1" / stage1.MODULE
     done = pack(tree.folder, tree.kernel, work, packing, module=module, epoch=epoch, say=say)
     key = BootKey.below(paths.keys)
-    if key.exists:
+    if key.exists and key.signs_kernels:
         say("sign the kernel")
         sign_in_place(done.files["kernel"], key, paths.state / "secureboot" / "signed")
     made: dict[str, Artifact | str] = {"verity_root": done.verity_root}

@@ -43,10 +43,15 @@ def sign(file: Path, key: BootKey, kept: Path) -> Path:
         make_folder(kept, mode=0o755)
         with TemporaryDirectory(dir=kept) as scratch:
             signed = Path(scratch) / "signed"
-            run(["sbsign", "--key", key.private, "--cert", key.certificate, "--output", signed, file])
+            sign_once(file, key, signed)
             signed.chmod(0o644)
             signed.replace(target)
     return target
+
+
+def sign_once(file: Path, key: BootKey, output: Path) -> None:
+    """The program with such a signature as a file of its own, which is not kept. It raises what `sign` raises."""
+    run(["sbsign", "--key", key.private, "--cert", key.certificate, "--output", output, file])
 
 
 def sign_in_place(file: Path, key: BootKey, kept: Path) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from provisioner.config.paths import Paths
@@ -100,16 +100,25 @@ def add_tree(paths: Paths, tree: str, *, folder: Path, manifest: Path) -> None:
     sync_directory(place.parent)
 
 
-def publish(paths: Paths, generation: Generation, *, what: str = "made", detail: str = "") -> Generation:
+def publish(
+    paths: Paths,
+    generation: Generation,
+    *,
+    what: str = "made",
+    detail: str = "",
+    finish: Callable[[Generation], Generation] = lambda numbered: numbered,
+) -> Generation:
     """Record a generation under the next free number, signed by the site, and make it the current one.
 
-    The journal of the image gets `what` and `detail` (`journal.Entry`).
+    The journal of the image gets `what` and `detail` (`journal.Entry`). `finish` adds what depends on the number;
+    what another number had of that is left out.
     """
     folder = ImageFolder.of(paths, generation.image)
     with scratch.pointing(paths):
         folder.prepare()
         before = folder.current()
-        numbered = sealed(generation.model_copy(update={"number": folder.next_number()}), signing_keys(paths))
+        update = {"number": folder.next_number(), "uki": None, "uki_anchor": ""}
+        numbered = sealed(finish(generation.model_copy(update=update)), signing_keys(paths))
         folder.add(numbered)
         folder.point(numbered.number)
         folder.note(what, numbered.number, before=before, detail=detail)

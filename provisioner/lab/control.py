@@ -73,7 +73,7 @@ def down(paths: Paths) -> bool:
 def boot(paths: Paths, node: str, *, firmware: MachineFirmware, memory: int = 1536, tpm: bool = False) -> Path:
     """Switch on the virtual machine of a node, `memory` in MiB; returns the file of its serial line."""
     request = {"verb": "boot", "node": node, "mac": boot_mac(paths, node)}
-    variables = _variables(paths) if firmware is MachineFirmware.SITE_KEY else None
+    variables = _variables(paths) if firmware.has_site_key else None
     more = {"firmware": firmware.value, "memory": memory, "tpm": tpm, "variables": variables}
     ask(paths, request | more)
     return serial_file(paths, node)

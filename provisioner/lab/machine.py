@@ -28,7 +28,7 @@ class MachineFirmware(StrEnum):
     """What the machine starts with: SeaBIOS and QEMU's iPXE ROM, or OVMF with its own network boot.
 
     uefi-http: without PXE, so that it boots by HTTP. secure: with Secure Boot and Microsoft's keys. secure-http:
-    both. site-key: with Secure Boot and the site's own key alone.
+    both. site-key: with Secure Boot and the site's own key alone. site-key-http: that without PXE.
     """
 
     BIOS = "bios"
@@ -37,11 +37,22 @@ class MachineFirmware(StrEnum):
     SECURE = "secure"
     SECURE_HTTP = "secure-http"
     SITE_KEY = "site-key"
+    SITE_KEY_HTTP = "site-key-http"
 
     @property
     def is_secure(self) -> bool:
         """Whether it starts only what is signed."""
-        return self in (MachineFirmware.SECURE, MachineFirmware.SECURE_HTTP, MachineFirmware.SITE_KEY)
+        return self in (MachineFirmware.SECURE, MachineFirmware.SECURE_HTTP) or self.has_site_key
+
+    @property
+    def has_site_key(self) -> bool:
+        """Whether the site's own key is the only one that it knows."""
+        return self in (MachineFirmware.SITE_KEY, MachineFirmware.SITE_KEY_HTTP)
+
+    @property
+    def boots_by_http(self) -> bool:
+        """Whether it has no PXE."""
+        return self in (MachineFirmware.UEFI_HTTP, MachineFirmware.SECURE_HTTP, MachineFirmware.SITE_KEY_HTTP)
 
     @property
     def code(self) -> Path:
@@ -51,7 +62,7 @@ class MachineFirmware(StrEnum):
     @property
     def variables(self) -> Path:
         """What its variables are when a machine is new."""
-        if self is MachineFirmware.SITE_KEY:
+        if self.has_site_key:
             return OVMF_VARIABLES
         return OVMF_SECURE_VARIABLES if self.is_secure else OVMF_VARIABLES
 
@@ -75,7 +86,7 @@ class MachineFirmware(StrEnum):
             # Only SMM may write the variables, and it does not survive suspend to RAM.
             words += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
             words += ["-global", "ICH9-LPC.disable_s3=1"]
-        if self in (MachineFirmware.UEFI_HTTP, MachineFirmware.SECURE_HTTP):
+        if self.boots_by_http:
             words += [word for version in ("4", "6") for word in _without_pxe(version)]
         return words
 

@@ -69,7 +69,8 @@ class Machine:
 class Boot:
     """The machine is this node and boots this generation, by this interface, which has an IPv4 address.
 
-    With `rescue` stage 1 stops before the root with a shell.
+    With `rescue` stage 1 stops before the root with a shell. `unified`: where the firmware is UEFI, kernel and
+    stage 1 are loaded as one program that the site signed.
     """
 
     node: ResolvedNode
@@ -77,6 +78,7 @@ class Boot:
     interface: ResolvedInterface
     reason: str
     rescue: bool = False
+    unified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from provisioner.errors import ProvisionerError
 
-ARTIFACTS = ("kernel", "stage1", "root", "inventory", "archive", "verity")
+ARTIFACTS = ("kernel", "stage1", "root", "inventory", "archive", "verity", "uki")
 """The fields of a generation that name files of the store."""
 
 NO_STREAM = "its kernel has no nbd or dm-verity, or it was packed by an earlier version"
@@ -97,6 +97,9 @@ class Generation(Record):
     `archive` is the tree as a cpio archive, for nodes whose root is the initramfs. `verity` is the hash tree of
     `root` and `verity_root` its root hash in hexadecimal, for nodes that read the root block by block.
 
+    `uki` is kernel and stage 1 as one program of UEFI, signed by the site (image.unified); `uki_anchor` is the
+    digest of the keys in it, by which a head node knows whether they are those of today (trust.anchor).
+
     A *base* is a tree that cannot boot: it has no kernel, stage 1 or root, and `lacks` says what is missing.
     """
 
@@ -120,6 +123,8 @@ class Generation(Record):
     archive: Artifact | None = None
     verity: Artifact | None = None
     verity_root: str = ""
+    uki: Artifact | None = None
+    uki_anchor: str = ""
     removed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     parent: str | None = None

@@ -16,7 +16,7 @@ from provisioner.model.device import BmcDriver, Bond, DeviceType, Infiniband, Ro
 from provisioner.model.disk import Disk, FileSystem, disk_with
 from provisioner.model.rootsize import RootSize
 from provisioner.model.secret import Secret
-from provisioner.model.written import BootSource, LoaderKind, RootKind, Swap
+from provisioner.model.written import BootSource, LoaderKind, RootKind, Swap, UnifiedMode
 
 
 class Resolved(BaseModel):
@@ -105,6 +105,7 @@ class ResolvedBoot(Resolved):
     """How one node boots: see `model.written.Booting`."""
 
     loader: LoaderKind = LoaderKind.AUTO
+    unified: UnifiedMode = UnifiedMode.AUTO
     attempts: int = 3
     menu: bool = False
     source: BootSource = BootSource.IMAGE

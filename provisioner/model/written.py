@@ -199,6 +199,18 @@ class LoaderKind(StrEnum):
     SHIM = "shim"
 
 
+class UnifiedMode(StrEnum):
+    """Whether UEFI machines load kernel and stage 1 as one program that the site signed.
+
+    auto: where the image has one with the keys of today. always: they boot in no other way. never: kernel and
+    stage 1 apart.
+    """
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class TrustMode(StrEnum):
     """Whether nodes boot what this site has not signed.
 
@@ -271,13 +283,14 @@ class BootSource(StrEnum):
 
 
 class Booting(Written):
-    """How a node boots: from where, and `loader`, what its firmware gets.
+    """How a node boots: from where, `loader`, what its firmware gets, and kernel and stage 1 `unified` or apart.
 
     After so many failed `attempts` the last good generation is taken (0: never); `menu` lets people at it choose.
     """
 
     source: BootSource | None = None
     loader: LoaderKind | None = None
+    unified: UnifiedMode | None = None
     attempts: int | None = Field(None, ge=0, le=100)
     menu: bool | None = None
 

@@ -61,8 +61,10 @@ def export(
         base = store.find(paths, against) if against else None
         for each in (*chosen, *((base,) if base else ())):
             _demand_whole(paths, each)
+        # What the site signed as one program has its keys and the number here in it: it is of no use elsewhere.
+        bare = tuple(each.model_copy(update={"uki": None, "uki_anchor": ""}) for each in chosen)
         with _target(file) as output, _room(paths, file) as work:
-            return bundle.write(paths, chosen, output, work, with_trees=with_trees, base=base, say=say)
+            return bundle.write(paths, bare, output, work, with_trees=with_trees, base=base, say=say)
 
 
 def load(paths: Paths, file: str, name: str | None = None, *, say: Say = lambda _: None) -> Loaded:

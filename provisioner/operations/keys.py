@@ -9,7 +9,10 @@ from hashlib import sha256
 from provisioner.config.paths import Paths
 from provisioner.errors import NotFoundError
 from provisioner.image import store
+from provisioner.model.image import Generation
+from provisioner.operations import live
 from provisioner.operations.imagetrust import sign_again
+from provisioner.operations.secureboot import renew
 from provisioner.trust import tokenepoch
 from provisioner.trust.signing import EPOCH_FILE, SigningKeys
 from provisioner.trust.sitekey import SiteKey
@@ -58,10 +61,24 @@ def rotate(paths: Paths, *, revoke: bool = False) -> int:
 
 
 def rotate_signing(paths: Paths) -> tuple[int, int]:
-    """Begin the next key of signatures: its number, and how many generations were signed again with it."""
+    """Begin the next key of signatures: its number, and how many generations were signed again with it.
+
+    Unified kernel images hold the public keys, so those that there are are made again. It raises what
+    `secureboot.renew` raises; the rest of them is then left to `prov secureboot sign`.
+    """
     before = store.signing_keys(paths)
     number = tokenepoch.rotate(paths.keys, now=time.time(), file=EPOCH_FILE).number
-    return number, sign_again(paths, before)
+    count = sign_again(paths, before)
+    for generation in (joined := _unified(paths)):
+        renew(paths, generation)
+    if joined:
+        live.serve_changes(paths)
+    return number, count
+
+
+def _unified(paths: Paths) -> list[Generation]:
+    known = store.catalogue(paths).generations.values()
+    return [each for generations in known for each in generations.values() if each.uki is not None]
 
 
 def _token(site: SiteKey, number: int, since: float | None, use: str) -> KeysRow:

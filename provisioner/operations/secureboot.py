@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from provisioner.archive.efikeys import enrolled, signature_list
@@ -15,11 +16,12 @@ from provisioner.errors import CommandError, ConfigError, NotFoundError
 from provisioner.host.files import make_folder, write_atomically
 from provisioner.host.run import run
 from provisioner.host.who import who
-from provisioner.image import store
+from provisioner.image import store, unified
 from provisioner.image.scratch import workspace
 from provisioner.image.signing import is_signed, sign_in_place
 from provisioner.image.signing import sign as signed_copy
 from provisioner.model.image import Generation
+from provisioner.operations import live
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
 from provisioner.trust.bootkey import BootKey
 
@@ -33,7 +35,11 @@ _VARIABLES = ("PK", "KEK", "db")
 
 @dataclass(frozen=True, slots=True)
 class SignedRow:
-    """A program that nodes start: a loader, or the kernel of a generation; whether the site's key signed it."""
+    """A program that nodes start, and whether the site's key signed it.
+
+    A loader, the kernel of a generation, or (NAME@NUMBER unified) its kernel and stage 1 as one: signed when the
+    site's keys of today are in that.
+    """
 
     what: str
     signed: bool
@@ -44,8 +50,11 @@ def folder_of(paths: Paths) -> Path:
     return paths.state / "secureboot"
 
 
-def init(paths: Paths) -> BootKey:
-    """Make the key. ConflictError where there is one, ConfigError for a site that cannot be read."""
+def init(paths: Paths, *, kernels: bool = True) -> BootKey:
+    """Make the key, which without `kernels` never signs a kernel by itself.
+
+    ConflictError where there is one, ConfigError for a site that cannot be read.
+    """
     try:
         text = paths.site_file.read_text()
     except FileNotFoundError:
@@ -56,7 +65,7 @@ def init(paths: Paths) -> BootKey:
         raise ConfigError(problems)
     key = BootKey.below(paths.keys)
     make_folder(paths.keys, mode=0o700)
-    key.make(site.cluster, time.time())
+    key.make(site.cluster, time.time(), kernels=kernels)
     return key
 
 
@@ -87,21 +96,42 @@ def enroll(paths: Paths) -> list[Path]:
 def sign(paths: Paths, *, say: Say) -> None:
     """Sign the loaders that there are, and the kernels of all current generations, which get new generations.
 
-    Raises NotFoundError without a key, and what sbsign says of a file that it cannot sign.
+    Those whose kernel is signed already get a unified kernel image where they lack one with the keys of today.
+    Raises NotFoundError without a key, UnavailableError without a tool, and what sbsign says of a file that it
+    cannot sign.
     """
     key = BootKey.below(paths.keys).require()
     for name in _sign_loaders(paths, key):
         say(f"signed {name}")
     for generation in _current(paths):
-        if not _has_signed_kernel(paths, generation, key):
+        if key.signs_kernels and not _has_signed_kernel(paths, generation, key):
             say(f"signed the kernel of {generation.name}: {_published(paths, generation, key).name}")
+        elif unified.wants(paths, generation):
+            renew(paths, generation)
+            say(f"signed kernel and stage 1 of {generation.name} as one")
+    live.serve_changes(paths)
+
+
+def renew(paths: Paths, generation: Generation) -> Generation:
+    """Give a generation a unified kernel image with the keys of today; it raises what `sign` raises."""
+    with workspace(paths, generation.image) as work:
+        return unified.renewed(paths, generation, work, say=_nothing)
 
 
 def status(paths: Paths) -> list[SignedRow]:
     """What nodes start, and whether the key signed it. NotFoundError without a key."""
     key = BootKey.below(paths.keys).require()
     rows = [SignedRow(file.name, is_signed(file, key)) for file in sorted(_loaders(paths).glob("*.efi"))]
-    return rows + [SignedRow(each.name, _has_signed_kernel(paths, each, key)) for each in _current(paths)]
+    for each in _current(paths):
+        rows.append(SignedRow(each.name, _has_signed_kernel(paths, each, key)))
+        rows.append(SignedRow(f"{each.name} unified", _has_signed_whole(paths, each, key)))
+    return rows
+
+
+def _has_signed_whole(paths: Paths, generation: Generation, key: BootKey) -> bool:
+    uki = generation.uki
+    current = unified.is_current(paths, generation)
+    return uki is not None and current and is_signed(store.artifact_path(paths, uki.digest), key)
 
 
 def _has_signed_kernel(paths: Paths, generation: Generation, key: BootKey) -> bool:
@@ -153,4 +183,9 @@ def _published(paths: Paths, generation: Generation, key: BootKey) -> Generation
             "made_by": who(),
             "note": "kernel signed by the site",
         }
-        return store.publish(paths, generation.model_copy(update=update))
+        finish = partial(unified.joined, paths, work=work, say=_nothing)
+        return store.publish(paths, generation.model_copy(update=update), finish=finish)
+
+
+def _nothing(_: str) -> None:
+    """Nobody is told of the steps of one generation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from ipaddress import IPv4Network
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from provisioner.archive.tree import Entry
 from provisioner.boot.loader import NOT_LOOKED_AT, Shelf
 from provisioner.boot.policy import decide
 from provisioner.boot.script import Language, ScriptTokens, ScriptWriter
+from provisioner.boot.unified import as_one
 from provisioner.dhcp.answer import Answer
 from provisioner.dhcp.case import Context as DhcpContext
 from provisioner.dhcp.lease import Leases
@@ -26,6 +27,7 @@ from provisioner.model.boot import Boot, Decision, Machine
 from provisioner.model.bootcontrol import NOTHING, Control
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.hostnames import device_label
+from provisioner.model.image import Generation
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Dhcp6Mode
@@ -44,10 +46,11 @@ class Side:
 
     `shelf` are the loaders of the head node, where somebody looked, `memories` the bytes of memory that machines
     have told of, by node. `controls` has what is ordered for the next boots of nodes, by name: nothing where the
-    site alone is asked.
+    site alone is asked. `usable` tells whether the unified kernel image of a generation has the keys of today.
     """
 
     controls: Mapping[str, Control] = MappingProxyType({})
+    usable: Callable[[Generation], bool] = staticmethod(lambda each: each.uki is not None)
 
     def __init__(
         self,
@@ -85,7 +88,10 @@ class Side:
         node = self.snapshot.by_mac.get(mac)
         memory = self._memories.get(node.name) if node else None
         control = self.controls.get(node.name, NOTHING) if node else NOTHING
-        return decide(self.snapshot, self.catalogue, Machine(mac, runs_ipxe=True, memory=memory), control)
+        decision = decide(self.snapshot, self.catalogue, Machine(mac, runs_ipxe=True, memory=memory), control)
+        if not isinstance(decision, Boot):
+            return decision
+        return as_one(decision, usable=self.usable(decision.generation))
 
     def dhcp(self, asker: Asker, interface: ResolvedInterface, mac: MacAddress) -> Answer:
         """What a program in a machine is answered that asks in the interface's network, from an empty pool."""

@@ -9,6 +9,7 @@ from typing import Any
 from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError
 from provisioner.events.history import History
+from provisioner.image.unified import is_current
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.nodeset import fold
 from provisioner.operations.artifacts import Artifacts
@@ -109,6 +110,8 @@ def simulate(
     loaders = read_loaders((paths.state / "loaders", *LOADER_FOLDERS))
     side = Side(written, catalogue, around, library, renderer, shelf=shelf_of(loaders), memories=memories)
     side.controls = orders(paths)
+    if key is not None:
+        side.usable = lambda generation: is_current(paths, generation)
     stage = Stage(side, loaders, Artifacts(paths), askers, key is not None and len(names) == 1)
     outcomes = _outcomes(names, lambda name: rehearse(stage, snapshot.nodes[name]))
     return Simulation(snapshot.revision, outcomes)

@@ -39,7 +39,7 @@ from provisioner.model.resolved import (
     Source,
 )
 from provisioner.model.steps import dotted
-from provisioner.model.written import BootSource, LoaderKind, Network, NodeEntry, RootKind, Site, Swap
+from provisioner.model.written import BootSource, LoaderKind, Network, NodeEntry, RootKind, Site, Swap, UnifiedMode
 from provisioner.registry.addresses import ipv4_of, ipv6_of
 from provisioner.registry.devices import interface_fields, misfits
 from provisioner.registry.facts import REMOVED, Fact, Facts, facts_of, groups_of, items, keys, merge, scalar, tree
@@ -54,6 +54,7 @@ DEFAULTS: Facts = {
     ("boot", "source"): Fact(BootSource.IMAGE, ()),
     ("boot", "attempts"): Fact(3, ()),
     ("boot", "loader"): Fact(LoaderKind.AUTO, ()),
+    ("boot", "unified"): Fact(UnifiedMode.AUTO, ()),
     ("script",): Fact("boot", ()),
 }
 DEFAULT_LABEL = "default"

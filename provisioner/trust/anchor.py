@@ -2,9 +2,12 @@
 
 The kernel unpacks one archive after the other (Documentation/driver-api/early-userspace/buffer-format.rst), so a
 stage 1 needs no change when the site's key does, and an image that comes from another site carries this one's.
+Within a unified kernel image they are under its signature, and such an image is made anew when they change.
 """
 
 from __future__ import annotations
+
+from hashlib import sha256
 
 from provisioner.archive import cpio
 from provisioner.archive.tree import Entry, Kind
@@ -27,3 +30,8 @@ def anchor(keys: SigningKeys, generation: str, *, behind: int, authority: bytes 
     archive = cpio.pack([Entry(FOLDER, Kind.DIRECTORY, mode=0o755), *entries])
     # The kernel looks for an archive at multiples of four, and skips zeros before it (init/initramfs.c).
     return b"\0" * (-behind % _ALIGNMENT) + archive
+
+
+def anchor_digest(keys: SigningKeys, generation: str, *, authority: bytes = b"") -> str:
+    """What tells one anchor from another, wherever it lies: 64 hexadecimal digits."""
+    return sha256(anchor(keys, generation, behind=0, authority=authority)).hexdigest()

@@ -49,8 +49,20 @@ class BootKey:
             raise NotFoundError("the site has no key for Secure Boot", hint="prov secureboot init")
         return self
 
-    def make(self, cluster: str, now: float) -> None:
-        """Make it. ConflictError where there is one: machines would refuse what the other one signs."""
+    @property
+    def signs_kernels(self) -> bool:
+        """Whether it signs kernels by themselves: with such a one whoever likes starts a stage 1 of his own."""
+        return not self._mark.exists()
+
+    @property
+    def _mark(self) -> Path:
+        return self.private.with_suffix(".unified")
+
+    def make(self, cluster: str, now: float, *, kernels: bool = True) -> None:
+        """Make it. ConflictError where there is one: machines would refuse what the other one signs.
+
+        Without `kernels` it shall never sign a kernel by itself; nobody could take that back later.
+        """
         with locked(self.private.parent / ".lock"):
             if self.private.exists() or self.certificate.exists():
                 hint = "prov secureboot status shows it; to begin anew, move it away and enrol every machine again"
@@ -59,6 +71,8 @@ class BootKey:
             key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
             certificate = _self_signed(key, f"{cluster} Secure Boot", now)
             secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            if not kernels:
+                write_atomically(self._mark, b"")
             write_atomically(self.private, secret, mode=0o600)
             write_atomically(self.certificate, certificate.public_bytes(Encoding.PEM))
 

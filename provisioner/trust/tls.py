@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from provisioner.errors import ConfigError, Problem, ProvisionerError
 from provisioner.host.files import write_atomically
+from provisioner.model.written import Site
+from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.tlsca import Address, TlsAuthority
 
 CERTIFICATE_FILE, KEY_FILE = "tls-server.crt", "tls-server.key"
@@ -91,6 +93,19 @@ class GivenCertificate:
 
 
 Certificate = OwnCertificate | GivenCertificate
+
+
+def authority_of(site: Site, key: SiteKey, folder: Path, now: float) -> bytes:
+    """What the nodes of a site have to trust, as PEM; nothing where it does not speak TLS.
+
+    `folder` is that of the keys. Raises ProvisionerError for a file of somebody else's that cannot be read.
+    """
+    if not site.ports.https:
+        return b""
+    if site.tls is None:
+        return TlsAuthority(key, folder, site.cluster).certificate(now).public_bytes(Encoding.PEM)
+    authority = Path(site.tls.authority) if site.tls.authority else None
+    return GivenCertificate(Path(site.tls.certificate), Path(site.tls.key), authority).authority(now)
 
 
 def _context() -> ssl.SSLContext:

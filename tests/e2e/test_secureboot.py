@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from provisioner.errors import CommandError
 from provisioner.events.history import History
+from provisioner.host.run import run
+from provisioner.image import store
 from provisioner.lab.machine import MachineFirmware
 from provisioner.model.boot import BootRecord
 from provisioner.operations.secureboot import OVMF_FILE, folder_of
@@ -120,26 +124,91 @@ def test_firmware_without_pxe_boots_by_http_and_nothing_comes_by_tftp(site: Real
     assert [event.message for event in loaded] == ["snponly.efi by HTTP"]
 
 
+REFUSED = "the firmware does not start kernel and stage 1 of altered@1"
+
+
+@dataclass(frozen=True)
+class Own:
+    """A site with a key of its own, whose machines boot by HTTP alone: n001 came up, two others were refused."""
+
+    site: RealSite
+    record: BootRecord
+
+
 @pytest.fixture(scope="module")
-def own(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
-    """A site with a key of its own, which signed loaders and the newest generation; n002 boots the one before."""
+def own(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
+    """n001 boots what the site signed, n002 a kernel by itself; in n003's program somebody altered stage 1."""
     made = RealSite.make(tmp_path_factory.mktemp("own"), images)
-    made.prov("secureboot", "init")
+    made.prov("secureboot", "init", "--unified-only")
+    made.prov("image", "copy", "debian-12", "altered")
     made.prov("secureboot", "sign")
     made.prov("secureboot", "enroll")
-    made.prov("node", "set", "n002", "--yes", "image=debian-12@1")
+    made.prov("node", "set", "n002", "--yes", "boot.unified=never")
+    made.prov("node", "set", "n003", "--yes", "image=altered", "boot.unified=always")
+    alter_stage_1(made, "altered")
+    with (made.root / "provisioner.yaml").open("a") as file:
+        file.write("ports: {tftp: 0}\n")
+    variables = folder_of(made.paths) / OVMF_FILE
     with made as running:
-        yield running
+        first, unsigned, altered = (
+            running.boot(number, firmware=MachineFirmware.SITE_KEY_HTTP, variables=variables)
+            for number in (1, 2, 3)
+        )
+        unsigned.wait_for("Could not select: Exec format error", BOOT_SECONDS)
+        altered.wait_for(f"Provisioner: REFUSED: {REFUSED}", BOOT_SECONDS)
+        running.wait_for_event("n003", "uki.refused")
+        for machine in (unsigned, altered):
+            machine.power_off()
+        first.wait_for("secureboot: Secure boot enabled", BOOT_SECONDS)
+        yield Own(running, running.wait_for_boot("n001"))
 
 
-def test_firmware_with_the_sites_key_alone_starts_what_the_site_signed_and_ipxe_refuses_all_else(
-    own: RealSite,
-) -> None:
-    variables = folder_of(own.paths) / OVMF_FILE
-    signed = own.boot(1, firmware=MachineFirmware.SITE_KEY, variables=variables)
-    other = own.boot(2, firmware=MachineFirmware.SITE_KEY, variables=variables)
+def alter_stage_1(site: RealSite, image: str) -> None:
+    """Change one byte in the middle of the stage 1 that is in the signed program of an image."""
+    generation = store.find(site.paths, image)
+    assert generation.uki is not None
+    stage1 = store.artifact_path(site.paths, generation.boot_set.stage1.digest).read_bytes()
+    file = store.artifact_path(site.paths, generation.uki.digest)
+    content = bytearray(file.read_bytes())
+    content[content.index(stage1) + len(stage1) // 2] ^= 1
+    file.write_bytes(content)
 
-    own.wait_for_event("n001", "stage1.started")
-    signed.wait_for("secureboot: Secure boot enabled", 10)
-    other.wait_for("Could not select: Exec format error", BOOT_SECONDS)
-    assert "stage1.sent" not in [event.name for event in own.events("n002")]
+
+def test_firmware_with_the_sites_key_alone_boots_kernel_and_stage_1_as_one_program_to_ready(own: Own) -> None:
+    names = own.site.event_names("n001")
+
+    assert (own.record.state, own.record.reason) == ("ready", "")
+    assert names[names.index("script.boot") : names.index("ready") + 1] == [
+        *("script.boot", "uki.sent", "stage1.started", "sheet.sent", "root.sent", "image.verified"),
+        *("overlay.sent", "overlay.applied", "handover.done", "system.report", "ready"),
+    ]
+    assert own.site.shell(1, "cat /sys/kernel/security/lockdown") == "none [integrity] confidentiality\n"
+
+
+def test_its_stage_1_checked_the_sheet_with_the_keys_inside_and_the_kernel_line_came_from_ipxe(own: Own) -> None:
+    assert "sheet: signed by this site for this boot" in own.site.shell(1, "dmesg")
+    line = own.site.shell(1, "cat /proc/cmdline").split()
+    assert "prov.mac=52:54:00:77:00:01" in line
+    assert not [word for word in line if word.startswith("initrd=")]
+
+
+def test_nothing_came_by_tftp_and_nobody_listens_there(own: Own) -> None:
+    loaded = [event for event in own.site.events("n001") if event.name == "loader.sent"]
+
+    assert [event.message for event in loaded] == ["snponly.efi by HTTP"]
+    assert ":69 " not in own.site.lab.run(["ss", "--udp", "--listening", "--numeric"])
+
+
+def test_a_kernel_by_itself_that_the_site_did_not_sign_is_refused(own: Own) -> None:
+    assert "kernel.sent" in [event.name for event in own.site.events("n002")]
+    assert "stage1.sent" not in [event.name for event in own.site.events("n002")]
+
+
+def test_a_stage_1_with_one_altered_byte_is_refused_and_said_on_the_console_and_on_the_head_node(own: Own) -> None:
+    told = own.site.status("n003")
+
+    assert (told["state"], REFUSED in told["reason"]) == ("failed", True)
+    # Its exit status tells of a fault.
+    with pytest.raises(CommandError, match="uki-refused"):
+        run([sys.executable, "-m", "provisioner", "--root", own.site.root, "doctor", "n003"])
+    assert "stage1.started" not in [event.name for event in own.site.events("n003")]

@@ -15,6 +15,8 @@ _FAULT = Severity.FAULT
 _KERNEL_SECONDS = 120.0
 _START_SECONDS = 180.0
 _STAGE_SECONDS = 600.0
+_LOADED = frozenset({"stage1.sent", "uki.sent"})
+_BROKEN = frozenset({"kernel.broken", "stage1.broken", "uki.broken"})
 _LATELY = 3600.0
 _OFTEN = 3
 
@@ -60,15 +62,15 @@ def loops(evidence: Evidence) -> Iterator[Finding]:
 
 def _before_stage1(evidence: Evidence, node: str, boot: BootRecord, idle: float) -> Iterator[Finding]:
     names = {each.name for each in evidence.by_boot.get(boot.id, ())}
-    if "stage1.sent" in names and idle > _START_SECONDS:
+    if names & _LOADED and idle > _START_SECONDS:
         message = (
             "has kernel and stage 1, and never came back: the kernel does not start, or has no driver for the card"
         )
         yield _stalled(evidence, boot, "kernel-silent", node, message)
-    elif "stage1.sent" not in names and names & {"kernel.broken", "stage1.broken"} and idle > _KERNEL_SECONDS:
+    elif not names & _LOADED and names & _BROKEN and idle > _KERNEL_SECONDS:
         message = "breaks off the download of its kernel or stage 1"
         yield _stalled(evidence, boot, "kernel-broken", node, message)
-    elif "stage1.sent" not in names and idle > _KERNEL_SECONDS:
+    elif not names & _LOADED and idle > _KERNEL_SECONDS:
         message = "got its script and did not fetch kernel and stage 1: iPXE stopped; its screen says why"
         yield _stalled(evidence, boot, "kernel-not-fetched", node, message)
 

@@ -1,4 +1,4 @@
-"""Why stage 1 gives up: its words, what they mean, and what helps."""
+"""Why a boot fails: the words of stage 1 or of the head node, what they mean, and what helps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from provisioner.operations.doctor.finding import NODE
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why stage 1 gives up: the check's name, what its words look like, what that means, and what helps."""
+    """Why a boot fails: the check's name, what its words look like, what that means, and what helps."""
 
     check: str
     words: re.Pattern[str]
@@ -23,6 +23,13 @@ def _cause(check: str, words: str, meaning: str, *fix: str) -> Cause:
 
 
 CAUSES = (
+    _cause(
+        "uki-refused",
+        "the firmware does not start kernel and stage 1",
+        "kernel and stage 1 were altered on the way or in the store, or the firmware does not know the site's key",
+        "prov image verify",
+        "prov secureboot status",
+    ),
     _cause(
         "driver-absent",
         "no network device has the address",

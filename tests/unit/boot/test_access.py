@@ -19,6 +19,8 @@ from tests.support.resolved import MAC1, REVISION
 OPEN = {
     (TokenStage.SCRIPT, Resource.KERNEL),
     (TokenStage.SCRIPT, Resource.STAGE1),
+    (TokenStage.SCRIPT, Resource.UKI),
+    (TokenStage.SCRIPT, Resource.REFUSED),
     (TokenStage.SCRIPT, Resource.ARCHIVE),
     (TokenStage.SCRIPT, Resource.NODE),
     (TokenStage.STAGE1, Resource.SHEET),

@@ -12,8 +12,9 @@ from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Local, Refused, Unknown
 from provisioner.model.device import Route
+from provisioner.model.resolved import ResolvedBoot
 from provisioner.model.snapshot import Snapshot
-from provisioner.model.written import Network
+from provisioner.model.written import Network, UnifiedMode
 from provisioner.render.environment import Renderer
 from tests.support import resolved
 from tests.support.golden import Golden
@@ -71,6 +72,24 @@ def test_what_grub_puts_before_the_kernel_line_counts() -> None:
 
 def test_the_script_of_a_node(golden: Golden) -> None:
     golden("boot/node.ipxe", boot())
+
+
+def test_the_script_of_a_node_whose_image_is_one_signed_program_for_uefi(golden: Golden) -> None:
+    node = resolved.node()
+    decision = Boot(node, resolved.generation(), node.interfaces[0], "because", unified=True)
+    text = writer().boot(decision, resolved.snapshot(node), TOKENS, mac=resolved.MAC1)
+
+    golden("boot/node-unified.ipxe", text)
+
+
+def test_a_node_that_boots_no_other_way_is_not_told_where_the_parts_are() -> None:
+    node = resolved.node(boot=ResolvedBoot(unified=UnifiedMode.ALWAYS))
+    decision = Boot(node, resolved.generation(), node.interfaces[0], "because", unified=True)
+    text = writer().boot(decision, resolved.snapshot(node), TOKENS, mac=resolved.MAC1)
+
+    assert "/uki" in text
+    assert "/stage1" not in text
+    assert "echo Provisioner: boot.unified is always, and this firmware is no UEFI\n:failed" in text
 
 
 def test_the_script_for_an_unknown_machine_names_its_mac(golden: Golden) -> None:

@@ -41,6 +41,13 @@ def test_every_stage_begins_where_the_one_before_ended() -> None:
     }
 
 
+def test_kernel_and_stage_1_as_one_file_end_the_same_stage() -> None:
+    one = [Mark("uki.sent", 15.0, 28_000) if mark.name == "stage1.sent" else mark for mark in WHOLE]
+    one = [mark for mark in one if mark.name != "kernel.sent"]
+
+    assert phases(one) == phases(WHOLE)
+
+
 def test_a_stage_that_a_machine_does_not_have_is_left_out() -> None:
     without = [mark for mark in WHOLE if mark.name != "loader.sent"]
 

@@ -24,10 +24,11 @@ DIRECT = DirectBoot(Path("/boot/vmlinuz"), Path("/tmp/initrd"), "console=ttyS0 q
         ("uefi", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.UEFI)),
         ("uefi-http", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.UEFI_HTTP)),
         ("secure", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.SECURE)),
+        ("site-key-http", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.SITE_KEY_HTTP)),
         ("direct", VirtualMachine("n001", MAC, memory=512, direct=DIRECT)),
         ("cabled", VirtualMachine("n001", MAC, cables=CABLES)),
     ],
-    ids=["bios", "uefi", "uefi-http", "secure", "direct", "cabled"],
+    ids=["bios", "uefi", "uefi-http", "secure", "site-key-http", "direct", "cabled"],
 )
 def test_the_command_of_a_machine(name: str, machine: VirtualMachine, golden: Golden) -> None:
     golden(f"lab/{name}.txt", "\n".join(machine.command()) + "\n")

@@ -28,7 +28,7 @@ def test_every_route_of_the_http_service_is_known_here() -> None:
     parts = (Scripts(SITE), Fetches(SITE, gate), NodeArchives(SITE, gate))  # type: ignore[arg-type] # as said
     routes = [route for part in parts for route in part.routes()]
     issued = tokens()
-    script = dict.fromkeys(("/kernel", "/stage1", "/archive", "/node"), TokenStage.SCRIPT)
+    script = dict.fromkeys(("/kernel", "/stage1", "/uki", "/archive", "/node"), TokenStage.SCRIPT)
     stages = {**script, "/overlay/runtime": TokenStage.SYSTEM}
 
     for route in routes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.http.refusal import REASON
 from provisioner.operations.doctor.causes import CAUSES
 from tests.support.ward import Ward
 
@@ -17,6 +18,7 @@ from tests.support.ward import Ward
         ("no network device has the address x (is its driver in the image's kernel?)", "driver-absent"),
         ("eth0 has no link after 60 s (cable, switch port?)", "no-link"),
         ("this stage 1 knows no root of kind stream", "root-unknown"),
+        (f"{REASON} of x@1: altered, or signed by a key that it does not know", "uki-refused"),
         ("the boot sheet is not signed by this site", "trust-broken"),
         ("the boot sheet is an old one, and no answer to this boot", "trust-broken"),
         ("the kernel line is not the one that the head node wrote", "trust-broken"),
@@ -84,6 +86,12 @@ def test_a_kernel_that_never_speaks_points_at_its_drivers(ward: Ward) -> None:
 
     assert found.fix[0] == "prov boot show n001"
     assert found.evidence[0].text.startswith("stage1.sent")
+
+
+def test_a_kernel_and_stage_1_in_one_file_that_never_speak_point_at_its_drivers_too(ward: Ward) -> None:
+    ward.booted("script", ago=300).saw("uki.sent", ago=290, boot="b0")
+
+    assert set(ward.findings()) == {"kernel-silent"}
 
 
 @pytest.mark.parametrize(("state", "check"), [("stage1", "stage1-silent"), ("system", "system-silent")])
