@@ -73,7 +73,8 @@ def test_it_is_ready(booted: Booted) -> None:
 
 def test_the_boot_is_told_from_the_first_packet_on_and_nothing_of_it_came_by_ipv4(booted: Booted) -> None:
     events = booted.site.events("n001")
-    names = list(dict.fromkeys(event.name for event in events))
+    # Firmware and iPXE each take an address of their own and give it back.
+    names = list(dict.fromkeys(event.name for event in events if event.name != "dhcp6.release"))
 
     assert names[: names.index("ready") + 1] == [
         *("dhcp6.advertise", "dhcp6.reply", "loader.sent", "script.boot", "kernel.sent", "stage1.sent"),
