@@ -16,8 +16,9 @@ from provisioner.boot.ledger import REPEAT_WINDOW
 from provisioner.model.address import Address, MacAddress
 from provisioner.model.boot import Boot, BootRecord, Local, MemoryTest, TokenStage
 from provisioner.model.event import Level
+from provisioner.model.resolved import ResolvedInterface
 from provisioner.model.snapshot import Snapshot
-from provisioner.model.written import DhcpMode
+from provisioner.model.written import Dhcp6Mode, DhcpMode, Network
 from provisioner.trust.token import Claims
 
 
@@ -111,13 +112,20 @@ def script_access(
     `holder` is the machine that holds the address of the pool. Where somebody else gives out the addresses,
     nothing is known of them.
     """
-    interface = decision.node.interface_of(mac)
-    if interface is None or snapshot.site.networks[interface.network].dhcp is not DhcpMode.AUTHORITATIVE:
+    interface, address = decision.node.interface_of(mac), source(remote)
+    if interface is None or not _gives_out(snapshot.site.networks[interface.network], interface, address):
         return None
     written = (interface.ip, interface.ip6)
-    if holder == mac or source(remote) in [each.ip for each in written if each]:
+    if holder == mac or address in [each.ip for each in written if each]:
         return None
-    return Denied(f"{remote} asks for the script of {decision.node.name} ({interface.ip})")
+    return Denied(f"{remote} asks for the script of {decision.node.name} ({interface.boot_address})")
+
+
+def _gives_out(network: Network, interface: ResolvedInterface, address: Address) -> bool:
+    """Whether we know which address a machine has: a node without an IPv4 address has none of another server."""
+    if network.dhcp is DhcpMode.AUTHORITATIVE:
+        return True
+    return network.dhcp6 is Dhcp6Mode.AUTHORITATIVE and (address.version == 6 or interface.ip is None)
 
 
 def access(

@@ -10,20 +10,22 @@ from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import NO_STREAM, Generation
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.snapshot import Snapshot
-from provisioner.model.written import BootSource, RootKind
+from provisioner.model.written import BootSource, Dhcp6Mode, RootKind
 
 BUILT = frozenset(RootKind)
 """The kinds of root that nodes can boot."""
+
+_HINT6 = "write dhcp6: authoritative for that network in provisioner.yaml, or give the node an --ip too"
 
 
 def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine, control: Control = NOTHING) -> Decision:
     """The decision for a machine, by its MAC alone.
 
     In this order: no node has the MAC: unknown; its own disk or a memory test is ordered: that; the interface with
-    this MAC has no address to boot with: refused; the node boots from its own disk: local; it has no image, its
-    image or generation does not exist, is revoked, has another kernel than the node wants, or does not fit into
-    the machine: refused; else it boots. `control` is what was ordered for the node's next boot, and the last good
-    generation where its own fails.
+    this MAC has no address to boot with, or an IPv6 one alone where nothing is served for it: refused; the node
+    boots from its own disk: local; it has no image, its image or generation does not exist, is revoked, has
+    another kernel than the node wants, or does not fit into the machine: refused; else it boots. `control` is what
+    was ordered for the node's next boot, and the last good generation where its own fails.
     """
     node = snapshot.by_mac.get(machine.mac)
     if node is None:
@@ -31,12 +33,22 @@ def decide(snapshot: Snapshot, catalogue: Catalogue, machine: Machine, control: 
     if elsewhere := _elsewhere(node, control.once):
         return elsewhere
     interface = node.interface_of(machine.mac)
-    if interface is None or interface.ip is None:
+    if interface is None or interface.boot_address is None:
         reason = f"{node.name} has no address on the interface with the MAC {machine.mac}"
         return Refused(node, reason, f"prov node set {node.name} --interface NAME --ip ADDRESS")
+    if interface.ip is None and (lack := _no_ipv6(snapshot, interface)):
+        return Refused(node, f"{node.name} has an IPv6 address alone on {interface.name}, {lack}", _HINT6)
     if node.boot.source is BootSource.DISK and control.once is None:
         return Local(node, f"{node.name} boots its own disk ({_origin(node, 'boot.source')})")
     return _image(node, catalogue, interface, machine.memory, control)
+
+
+def _no_ipv6(snapshot: Snapshot, interface: ResolvedInterface) -> str | None:
+    """Why nothing answers a node over IPv6: the daemon listens there where it gives out such addresses."""
+    network = snapshot.site.networks.get(interface.network)
+    if network is not None and network.dhcp6 is not Dhcp6Mode.OFF and network.head6 is not None:
+        return None
+    return f"and nothing is served over IPv6 on the network {interface.network}"
 
 
 def _image(

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 from provisioner.boot.diskroot import disk_words
 from provisioner.boot.fitness import limit_of
 from provisioner.errors import ProvisionerError
-from provisioner.model.address import MacAddress
+from provisioner.model.address import Address, MacAddress
 from provisioner.model.boot import Boot, Local, MemoryTest, Menu, Other, Refused, Unknown
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode, ResolvedRoot
 from provisioner.model.snapshot import Snapshot
@@ -28,7 +28,7 @@ _DIGITS = 32
 # What the script fetches beside the kernel, by the last part of its URL: the kernel unpacks one after the other.
 _SINGLE = ("archive", "node")
 
-_EVERYWHERE = IPv4Network("0.0.0.0/0")
+_EVERYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
 class Language(StrEnum):
@@ -65,8 +65,7 @@ class ScriptWriter:
 
     def boot(self, decision: Boot, snapshot: Snapshot, tokens: ScriptTokens, *, mac: MacAddress) -> str:
         """The script that boots a node; where there are several head nodes, it goes on with the next."""
-        network = decision.interface.network
-        heads, first = snapshot.head_urls(network), first_head(snapshot, network, self.url)
+        heads, first = snapshot.boot_urls(decision.interface), first_head(snapshot, decision.interface, self.url)
         before = len(self.language.before.replace("TOKEN", tokens.script))
         context = {
             "node": decision.node,
@@ -124,9 +123,9 @@ class ScriptWriter:
         return self.renderer.text(path, self.template(name), {"url": self.url, **context})
 
 
-def first_head(snapshot: Snapshot, network: str, url: str) -> str:
-    """The URL that stage 1 asks first where a script comes from `url`: it has the node's IPv4 address alone."""
-    heads = snapshot.head_urls(network)
+def first_head(snapshot: Snapshot, interface: ResolvedInterface, url: str) -> str:
+    """The URL that stage 1 asks first where a script comes from `url`: it has one address of the node alone."""
+    heads = snapshot.boot_urls(interface)
     return url if url in heads else heads[0]
 
 
@@ -164,7 +163,7 @@ def _single_words(node: ResolvedNode) -> list[str]:
 
 def _stage1_words(decision: Boot, snapshot: Snapshot, url: str, token: str, mac: MacAddress) -> list[str]:
     interface = decision.interface
-    others = [each for each in snapshot.head_urls(interface.network) if each != url]
+    others = [each for each in snapshot.boot_urls(interface) if each != url]
     gateway = _gateway(decision, snapshot)
     return [
         "rd.shell=0",
@@ -180,7 +179,7 @@ def _stage1_words(decision: Boot, snapshot: Snapshot, url: str, token: str, mac:
         *([f"prov.https={snapshot.site.ports.https}"] if snapshot.site.ports.https else []),
         f"prov.mac={mac}",
         f"prov.interface={interface.name}",
-        f"prov.ip={interface.ip}",
+        f"prov.ip={interface.boot_address}",
         *([f"prov.gateway={gateway}"] if gateway else []),
         f"prov.token={token}",
     ]
@@ -198,7 +197,7 @@ def _root_words(root: ResolvedRoot) -> list[str]:
 
 def written_line(decision: Boot, snapshot: Snapshot, *, url: str, mac: MacAddress) -> str:
     """The digest of the kernel line in a script that comes from `url`, but for its token, which says it."""
-    first = first_head(snapshot, decision.interface.network, url)
+    first = first_head(snapshot, decision.interface, url)
     return line_digest(kernel_line(decision, snapshot, url=first, token="", mac=mac))
 
 
@@ -212,20 +211,23 @@ def line_digest(line: str) -> str:
     return hashlib.sha256("".join(f"{each}\n" for each in words).encode()).hexdigest()[:_DIGITS]
 
 
-def _gateway(decision: Boot, snapshot: Snapshot) -> IPv4Address | None:
+def _gateway(decision: Boot, snapshot: Snapshot) -> Address | None:
     """The default route that stage 1 sets: none where the running system has it on another device.
 
     What configures that system adds its own behind what it finds, and would never use it.
     """
-    interface = decision.interface
-    if interface.gateway or not any(map(_has_default, decision.node.interfaces)):
-        return interface.gateway or snapshot.site.networks[interface.network].gateway
+    interface, network = decision.interface, snapshot.site.networks[decision.interface.network]
+    over4 = interface.ip is not None
+    own, common = (interface.gateway, network.gateway) if over4 else (interface.gateway6, network.gateway6)
+    if own or not any(_has_default(each, 4 if over4 else 6) for each in decision.node.interfaces):
+        return own or common
     return None
 
 
-def _has_default(interface: ResolvedInterface) -> bool:
-    to = {route.to for route in interface.routes if route.via.version == 4}
-    return bool(interface.gateway or to & {"default", _EVERYWHERE})
+def _has_default(interface: ResolvedInterface, version: int) -> bool:
+    to = {route.to for route in interface.routes if route.via.version == version}
+    gateway = interface.gateway if version == 4 else interface.gateway6
+    return bool(gateway or to & {"default", *_EVERYWHERE})
 
 
 def _checked(argument: str, node: str) -> str:

@@ -7,7 +7,9 @@ import click
 from provisioner.cli import labstorm
 from provisioner.config.paths import Paths
 
-FIRMWARE = click.Choice(["bios", "uefi", "uefi-http", "secure", "secure-http", "site-key", "site-key-http"])
+FIRMWARE = click.Choice(
+    ["bios", "uefi", "uefi-http", "uefi-v6", "secure", "secure-http", "site-key", "site-key-http"]
+)
 ACCELERATORS = click.Choice(["tcg", "kvm", "auto"])
 
 

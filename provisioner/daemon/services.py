@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Protocol
@@ -109,12 +109,19 @@ def network_services(wiring: Wiring, place: Place, ports: Ports, dhcp: DhcpServe
         # Only a network that we own gets our router advertisements.
         services.append(RouterAdvertiser(interface=place.interface))
     for address in place.addresses:
-        if ports.tftp:
-            services.append(_tftp(wiring, place, address, dhcp))
-        if ports.dns:
-            services.append(_dns(wiring, address, ports))
-    # Stage 1 has IPv4 alone.
-    return services + ([wiring.nbd(place.address)] if ports.nbd and wiring.nbd else [])
+        services += _services_at(wiring, place, address, dhcp)
+    return services
+
+
+def _services_at(wiring: Wiring, place: Place, address: Address, dhcp: DhcpServer) -> Iterator[Service]:
+    """What is the same over IPv4 and IPv6."""
+    ports = wiring.snapshot().site.ports
+    if ports.tftp:
+        yield _tftp(wiring, place, address, dhcp)
+    if ports.dns:
+        yield _dns(wiring, address, ports)
+    if ports.nbd and wiring.nbd:
+        yield wiring.nbd(address)
 
 
 def _sentry(wiring: Wiring, place: Place) -> Sentry:

@@ -15,9 +15,10 @@ from provisioner.errors import UnavailableError
 from provisioner.http.blob import Pieces
 from provisioner.http.site import HttpSite
 from provisioner.http.tokens import NOT_KEPT, Gate
-from provisioner.model.address import MacAddress
+from provisioner.model.address import MacAddress, http_url
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event, Stage
+from provisioner.model.resolved import ResolvedInterface
 from provisioner.overlay.nodearchive import node_archive
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
 
@@ -37,34 +38,35 @@ class NodeArchives:
         """The archive of a node: the files of its system overlays, and what its agent needs."""
         site = self._site
         claims, record = self._gate.open(request, Resource.NODE)
-        device, network = self._interface(record)
+        interface, mac = self._interface(record)
         overlay = await site.rendering.overlay(record.revision, record.node, OverlayKind.SYSTEM, record.generation)
         told = {
-            "url": self._url(network),
+            "url": self._url(interface),
             "boot": _boot(record, overlay),
             "token": self._gate.system_token(claims),
         }
         files = {name: f"{text}\n".encode() for name, text in told.items()}
         if site.snapshot().site.ports.https and site.tls is not None:
             files["ca"] = await asyncio.to_thread(site.tls.authority, site.now())
-        archive = node_archive(overlay.archive, files, device)
+        archive = node_archive(overlay.archive, files, (interface.name, mac))
         self._note(request, record, len(archive))
         return Pieces(archive, content_type="application/x-cpio", headers=NOT_KEPT)
 
-    def _interface(self, record: BootRecord) -> tuple[tuple[str, MacAddress], str]:
-        """Name and address of the device that boots, and its network."""
+    def _interface(self, record: BootRecord) -> tuple[ResolvedInterface, MacAddress]:
+        """The device that boots, and its hardware address."""
         mac = MacAddress(record.mac)
         node = self._site.snapshot().by_mac.get(mac)
         interface = node.interface_of(mac) if node and node.name == record.node else None
         if interface is None:
             message = f"{record.node} has no interface with the address {mac} any more"
             raise UnavailableError(message, hint="switch the machine off and on: it boots what is written now")
-        return (interface.name, mac), interface.network
+        return interface, mac
 
-    def _url(self, network: str) -> str:
-        snapshot = self._site.snapshot()
-        secure = snapshot.site.ports.https
-        return f"https://{snapshot.site.networks[network].head}:{secure}" if secure else snapshot.head_url(network)
+    def _url(self, interface: ResolvedInterface) -> str:
+        site = self._site.snapshot().site
+        head = interface.heads_in(site.networks[interface.network])[0]
+        secure = site.ports.https
+        return http_url(head, secure, scheme="https") if secure else http_url(head, site.ports.http)
 
     def _note(self, request: web.Request, record: BootRecord, size: int) -> None:
         self._site.tally.add("http_bytes", Resource.NODE.value, size)

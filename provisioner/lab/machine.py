@@ -27,13 +27,15 @@ OVMF_SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
 class MachineFirmware(StrEnum):
     """What the machine starts with: SeaBIOS and QEMU's iPXE ROM, or OVMF with its own network boot.
 
-    uefi-http: without PXE, so that it boots by HTTP. secure: with Secure Boot and Microsoft's keys. secure-http:
-    both. site-key: with Secure Boot and the site's own key alone. site-key-http: that without PXE.
+    uefi-http: without PXE, so that it boots by HTTP. uefi-v6: without PXE over IPv4, so that it boots over IPv6.
+    secure: with Secure Boot and Microsoft's keys. secure-http: that, and without PXE. site-key: with Secure Boot
+    and the site's own key alone. site-key-http: that without PXE.
     """
 
     BIOS = "bios"
     UEFI = "uefi"
     UEFI_HTTP = "uefi-http"
+    UEFI_V6 = "uefi-v6"
     SECURE = "secure"
     SECURE_HTTP = "secure-http"
     SITE_KEY = "site-key"
@@ -88,6 +90,8 @@ class MachineFirmware(StrEnum):
             words += ["-global", "ICH9-LPC.disable_s3=1"]
         if self.boots_by_http:
             words += [word for version in ("4", "6") for word in _without_pxe(version)]
+        if self is MachineFirmware.UEFI_V6:
+            words += _without_pxe("4")
         return words
 
 

@@ -136,6 +136,12 @@ class AddressPattern(str):
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
+def http_url(address: Address, port: int, *, scheme: str = "http") -> str:
+    """The URL of a server; an IPv6 address stands in brackets there (RFC 3986 section 3.2.2)."""
+    host = f"[{address}]" if address.version == 6 else f"{address}"
+    return f"{scheme}://{host}:{port}"
+
+
 def node_number(name: str) -> int | None:
     """The number of a node: the last run of digits in its short name (`r2n017` is 17), or None."""
     match = _LAST_NUMBER.search(name.split(".", 1)[0])

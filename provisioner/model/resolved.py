@@ -16,7 +16,7 @@ from provisioner.model.device import BmcDriver, Bond, DeviceType, Infiniband, Ro
 from provisioner.model.disk import Disk, FileSystem, disk_with
 from provisioner.model.rootsize import RootSize
 from provisioner.model.secret import Secret
-from provisioner.model.written import BootSource, LoaderKind, RootKind, Swap, UnifiedMode
+from provisioner.model.written import BootSource, LoaderKind, Network, RootKind, Swap, UnifiedMode
 
 
 class Resolved(BaseModel):
@@ -70,6 +70,17 @@ class ResolvedInterface(Resolved):
         if self.mac is None and self.infiniband_address is not None:
             return MacAddress.from_guid(self.infiniband_address.guid)
         return self.mac
+
+    @property
+    def boot_address(self) -> IPv4Interface | IPv6Interface | None:
+        """The address that stage 1 gives the device: the IPv6 one only where there is no other."""
+        return self.ip or self.ip6
+
+    def heads_in(self, network: Network) -> tuple[Address, ...]:
+        """Where a node that boots by this device finds the head nodes: over IPv6 where it has no IPv4 address."""
+        if self.ip is None and self.ip6 is not None and network.head6 is not None:
+            return (network.head6,)
+        return network.heads
 
 
 class ResolvedBmc(Resolved):

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
 
-from provisioner.model.address import Address, MacAddress
-from provisioner.model.resolved import ResolvedNode
+from provisioner.model.address import Address, MacAddress, http_url
+from provisioner.model.resolved import ResolvedInterface, ResolvedNode
 from provisioner.model.written import Network, Site
 
 K = TypeVar("K")
@@ -73,9 +73,10 @@ class Snapshot:
         written = self.site.networks[network]
         return f"http://{written.own_head(own) or written.head}:{self.site.ports.http}"
 
-    def head_urls(self, network: str) -> tuple[str, ...]:
-        """Where the HTTP services of all head nodes answer in a network."""
-        return tuple(f"http://{each}:{self.site.ports.http}" for each in self.site.networks[network].heads)
+    def boot_urls(self, interface: ResolvedInterface) -> tuple[str, ...]:
+        """Where the HTTP services of all head nodes answer a node that boots by this interface."""
+        heads = interface.heads_in(self.site.networks[interface.network])
+        return tuple(http_url(each, self.site.ports.http) for each in heads)
 
     def network_of(self, address: Address) -> tuple[str, Network] | None:
         """The name and definition of the network that holds an address."""

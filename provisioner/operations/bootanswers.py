@@ -71,7 +71,7 @@ def _script(side: Side, decision: Decision, interface: ResolvedInterface, label:
     try:
         text = side.script(decision, interface.network, mac, TOKENS)
         if isinstance(decision, Boot):
-            url = side.snapshot.head_url(interface.network)
+            url = side.snapshot.boot_urls(interface)[0]
             line = kernel_line(decision, side.snapshot, url=url, token=TOKENS.stage1, mac=mac)
             found["kernel line", label] = tuple(line.split(" "))
             text = text.replace(line, "{kernel line}")

@@ -44,7 +44,8 @@ class Tokens:
         self._mint = _MINT
         now = time.time()
         name, generation = decision.node.name, decision.generation.name
-        sources = (str(decision.interface.ip.ip) if decision.interface.ip else "",)
+        address = decision.interface.boot_address
+        sources = (str(address.ip) if address else "",)
         stage = TokenStage.SCRIPT
         self._claims = Claims(name, mac, _BOOT_ID, generation, revision, stage, int(now), sources, _LINE)
         self._record = BootRecord(_BOOT_ID, name, mac, generation, revision, now, stage, stage.value, now)
@@ -89,7 +90,8 @@ def resolve(url: str, snapshot: Snapshot, tokens: Tokens) -> Target:
     if "${" in url:
         return Target()
     parts = urlsplit(url)
-    heads = {str(head) for network in snapshot.site.networks.values() for head in network.heads}
+    networks = snapshot.site.networks.values()
+    heads = {str(head) for network in networks for head in (*network.heads, network.head6)}
     if parts.hostname not in heads:
         return Target()
     if parts.scheme != "http" or parts.port != snapshot.site.ports.http:

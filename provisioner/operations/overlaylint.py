@@ -119,7 +119,7 @@ class _Look:
             return
         boot = Boot(node, generation, interface, "")
         token = Tokens(boot, self._snapshot.revision, interface.mac).script.stage1
-        url = self._snapshot.head_url(interface.network)
+        url = self._snapshot.boot_urls(interface)[0]
         try:
             kernel_line(boot, self._snapshot, url=url, token=token, mac=interface.mac)
         except ProvisionerError as error:

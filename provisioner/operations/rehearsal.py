@@ -125,6 +125,9 @@ class _Play:
     def _asked(self, asker: Asker) -> Iterator[Step]:
         site = self._side.snapshot.site
         network = site.networks[self._interface.network]
+        if self._interface.ip is None and self._interface.ip6 is not None:
+            yield Step(f"dhcp {asker}", "not asked: the node has an IPv6 address alone")
+            return
         if network.dhcp is not DhcpMode.AUTHORITATIVE:
             yield Step(f"dhcp {asker}", f"another server's: the network has dhcp: {network.dhcp}")
             return
@@ -146,11 +149,7 @@ class _Play:
             yield Step(f"dhcp {asker}", problem=problem, hint="boot this machine by another way")
             return
         yield Step(f"dhcp {asker}", f"{decided.reply.yiaddr} and {file}")
-        if asker is not Asker.IPXE:
-            yield self._loader(asker, file)
-            if second := SECOND_STAGES.get(file.rpartition("/")[2]):
-                self._has_grub = True
-                yield self._loader_step(second, "the shim")
+        yield from self._loaders(asker, file)
 
     def _asked6(self, asker: Asker) -> Iterator[Step]:
         decided = self._side.dhcp6(asker, self._interface, self._mac)
@@ -161,11 +160,26 @@ class _Play:
             yield Step(f"dhcpv6 {asker}", f"no answer: {decided.reason}", hint=hint)
             return
         file = (decided.reply.message.option(Option.BOOT_FILE_URL) or b"").decode(errors="replace")
+        if not file and self._interface.ip is None:
+            problem = decided.reason.partition(", ")[2].partition(";")[0]
+            yield Step(f"dhcpv6 {asker}", problem=problem, hint="boot this machine by another way")
+            return
         yield Step(f"dhcpv6 {asker}", f"{decided.address} and {file}" if file else f"{decided.address}, no file")
+        if self._interface.ip is None:
+            yield from self._loaders(asker, file.rpartition("/")[2])
+
+    def _loaders(self, asker: Asker, file: str) -> Iterator[Step]:
+        """What firmware loads before iPXE or GRUB asks for the script."""
+        if asker is Asker.IPXE:
+            return
+        yield self._loader(asker, file)
+        if second := SECOND_STAGES.get(file.rpartition("/")[2]):
+            self._has_grub = True
+            yield self._loader_step(second, "the shim")
 
     def _loader(self, asker: Asker, file: str) -> Step:
         program = client_of(asker.discover(self._mac)).program
-        name = file.rpartition("/loader/")[2] if program is Program.HTTP else file
+        name = file.rpartition("/")[2] if program is Program.HTTP else file
         if program is Program.PXE and not self._side.snapshot.site.ports.tftp:
             return Step("loader", problem="TFTP is switched off", hint="set ports.tftp in provisioner.yaml")
         return self._loader_step(name, "HTTP" if program is Program.HTTP else "TFTP")
@@ -210,7 +224,7 @@ class _Play:
         return Step("script", "templates/local.ipxe.j2", f"{len(self.script)} bytes")
 
     def _kernel_line(self, decision: Boot, tokens: Tokens) -> Step:
-        url = self._side.snapshot.head_url(decision.interface.network)
+        url = self._side.snapshot.boot_urls(decision.interface)[0]
         line = kernel_line(decision, self._side.snapshot, url=url, token=tokens.script.stage1, mac=self._mac)
         return Step("kernel line", "short enough", f"{len(line)} of {KERNEL_LINE_LIMIT - 1} bytes")
 

@@ -104,7 +104,7 @@ class Side:
 
     def grub_script(self, decision: Boot, mac: MacAddress, tokens: ScriptTokens) -> str:
         """The script of a node for GRUB. Raises ProvisionerError where it cannot be made."""
-        url = self.snapshot.head_url(decision.interface.network)
+        url = self.snapshot.boot_urls(decision.interface)[0]
         writer = ScriptWriter(self._renderer, self._grub_template, url, Language.GRUB)
         return writer.boot(decision, self.snapshot, tokens, mac=mac)
 
@@ -121,10 +121,10 @@ class Side:
 
     def script(self, decision: Decision, network: str, mac: MacAddress, tokens: ScriptTokens) -> str:
         """The script that iPXE gets. Raises ProvisionerError where it cannot be made."""
-        writer = ScriptWriter(self._renderer, self.template, self.snapshot.head_url(network))
         if isinstance(decision, Boot):
+            writer = ScriptWriter(self._renderer, self.template, self.snapshot.boot_urls(decision.interface)[0])
             return writer.boot(decision, self.snapshot, tokens, mac=mac)
-        return writer.other(decision, mac)
+        return ScriptWriter(self._renderer, self.template, self.snapshot.head_url(network)).other(decision, mac)
 
     def template(self, name: str) -> str:
         """The text of a boot script's template. NotFoundError when there is none of that name."""

@@ -178,7 +178,7 @@ def node_status(node: ResolvedNode, now: Now, boot: BootRecord | None, report: R
         outdated=_outdated(boot, OWN_DISK if local else assigned, now.revision) if boot else "",
         overlays=overlays.value,
         overlays_since=since,
-        address=str(interface.ip.ip) if interface and interface.ip else None,
+        address=str(interface.boot_address.ip) if interface and interface.boot_address else None,
         boot=boot.id if boot else None,
         reason=boot.reason if boot else "",
         facts=dict(current.facts) if current else {},

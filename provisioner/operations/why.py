@@ -232,7 +232,9 @@ class _Inquiry:
             return Chain("boot", "no machine is this node", (), ("no interface that boots has a MAC",))
         snapshot = Snapshot.build("", site, [self._node])
         decision = decide(snapshot, self._catalogue, Machine(interface.mac), self.control)
-        notes = [f"by {interface.name} ({interface.mac}, {interface.ip or 'no address'}): {decision.reason}"]
+        notes = [
+            f"by {interface.name} ({interface.mac}, {interface.boot_address or 'no address'}): {decision.reason}"
+        ]
         if isinstance(decision, Boot):
             notes.append(f"script templates/{self._node.script}.ipxe.j2")
             return Chain("boot", decision.generation.name, (), tuple(notes))

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address
 from uuid import UUID
 
-from provisioner.model.address import Address
+from provisioner.model.address import Address, http_url
 from provisioner.model.hostnames import all_names
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
@@ -36,7 +35,7 @@ class Head:
 
     name: str
     domain: str
-    address: IPv4Address
+    address: Address
     url: str
     resolvers: tuple[Address, ...]
 
@@ -138,7 +137,7 @@ class Surroundings:
         self.includes = includes
         self.secrets = SecretBox(secrets or SecretWords())
         self._stamp = stamp or object()
-        self._heads: dict[str | None, Head] = {}
+        self._heads: dict[object, Head] = {}
 
     @cached_property
     def nodes(self) -> AllNodes:
@@ -154,10 +153,10 @@ class Surroundings:
     def head(self, node: ResolvedNode) -> Head:
         """The head node in the network that this node boots from."""
         interface = node.boot_interface
-        network = interface.network if interface else None
-        known = self._heads.get(network)
+        place = (interface.network, interface.ip is None) if interface else None
+        known = self._heads.get(place)
         if known is None:
-            known = self._heads[network] = head_for(self.snapshot, node)
+            known = self._heads[place] = head_for(self.snapshot, node)
         return known
 
     def context(self, node: ResolvedNode, image: str | None = None) -> Context:
@@ -229,8 +228,9 @@ def head_for(snapshot: Snapshot, node: ResolvedNode) -> Head:
     interface = node.boot_interface
     networks = snapshot.site.networks
     network = networks[interface.network] if interface else next(iter(networks.values()))
-    url = f"http://{network.head}:{snapshot.site.ports.http}"
-    return Head(HEAD_NAME, network.domain, network.head, url, network.dns or network.heads)
+    heads = interface.heads_in(network) if interface else network.heads
+    url = http_url(heads[0], snapshot.site.ports.http)
+    return Head(HEAD_NAME, network.domain, heads[0], url, network.dns or heads)
 
 
 def context_for(snapshot: Snapshot, node: ResolvedNode, key: SiteKey) -> Context:

@@ -219,7 +219,7 @@ class _Making:
         found = _own_or_network((each.dns, getattr(self._network(each), "dns", ())) for each in spoken)
         if found or not boots:
             return found
-        return next((network.heads for each in spoken if (network := self._network(each))), ())
+        return next((each.heads_in(network) for each in spoken if (network := self._network(each))), ())
 
     def _domains(self, spoken: Iterable[ResolvedInterface], *, boots: bool) -> Iterable[str]:
         found = _own_or_network((each.search, getattr(self._network(each), "search", ())) for each in spoken)

@@ -317,6 +317,9 @@ _dotted = lru_cache(maxsize=1024)(dotted)
 def _primary(interfaces: tuple[ResolvedInterface, ...], chosen: str | None) -> ResolvedInterface | None:
     named = next((each for each in interfaces if each.name == chosen), None)
     # No firmware boots from a bond or a VLAN; one that has an address is taken only where nothing else has.
-    with_address = sorted((each for each in interfaces if each.ip), key=lambda each: each.type in _VIRTUAL)
+    with_address = sorted(
+        (each for each in interfaces if each.boot_address),
+        key=lambda each: (each.ip is None, each.type in _VIRTUAL),
+    )
     with_mac = sorted((each for each in interfaces if each.mac), key=lambda each: each.type in _VIRTUAL)
     return named or next(iter((*with_mac, *with_address)), None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 from provisioner.model.address import MacAddress
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import Artifact, Generation, Origin
 from provisioner.model.resolved import ResolvedInterface, ResolvedNode, ResolvedRoot, Source
 from provisioner.model.snapshot import Snapshot
-from provisioner.model.written import Network, Site, Ssh
+from provisioner.model.written import Dhcp6Mode, DhcpMode, Network, Site, Ssh
 
 REVISION = "ab" * 32
 MAC1 = MacAddress("52:54:00:00:00:01")
@@ -87,3 +87,24 @@ def site(**changes: object) -> Site:
 def snapshot(*nodes: ResolvedNode, revision: str = REVISION) -> Snapshot:
     """A snapshot of some nodes, n001 and n002 by default."""
     return Snapshot.build(revision, site(), nodes or (node(), node("n002", mac=MAC2, host=2)))
+
+
+def node6(name: str = "n001", *, mac: MacAddress = MAC1, host: int = 11) -> ResolvedNode:
+    """A node that has an IPv6 address alone."""
+    return node(name, interfaces=(interface(mac, host).model_copy(update={"ip": None}),))
+
+
+def network6(**changes: object) -> Network:
+    """A network where addresses are given out over IPv6 alone; the head node is fd00::1 there."""
+    base = Network(
+        cidr=IPv4Network("10.0.0.0/16"),
+        cidr6=IPv6Network("fd00::/64"),
+        dhcp=DhcpMode.OFF,
+        dhcp6=Dhcp6Mode.AUTHORITATIVE,
+    )
+    return base.model_copy(update=changes)
+
+
+def snapshot6(*nodes: ResolvedNode, **changes: object) -> Snapshot:
+    """A snapshot of nodes in that network, n001 by default."""
+    return Snapshot.build(REVISION, site(networks={"provision": network6(**changes)}), nodes or (node6(),))

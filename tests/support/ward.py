@@ -49,7 +49,9 @@ class Ward:
         self, name: str, message: str = "", *, ago: float = 60.0, mac: str | None = resolved.MAC1, **more: Any
     ) -> Ward:
         """The daemon recorded an event so many seconds ago."""
-        stage = Stage(name.partition(".")[0]) if name.partition(".")[0] in set(Stage) else Stage.SITE
+        # dhcp6.reply is of the stage of dhcp.ack.
+        word = name.partition(".")[0].removesuffix("6")
+        stage = Stage(word) if word in set(Stage) else Stage.SITE
         level = more.pop("level", Level.INFO)
         fields = {key: more.pop(key) for key in ("node", "boot", "address") if key in more}
         event = Event(NOW - ago, stage, name, message or name, level, mac=mac, data=more, **fields)

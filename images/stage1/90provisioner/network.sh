@@ -22,6 +22,21 @@ rename_interface() {
     INTERFACE=$wanted
 }
 
+wait_until_unique() {
+    # wait_until_unique ADDRESS/PREFIX: an IPv6 address cannot be used before the kernel has asked whether another
+    # machine has it, which takes a second or two (RFC 4862 section 5.4).
+    attempts=0
+    while [ $attempts -lt 100 ]; do
+        case $(ip -6 -oneline address show dev "$INTERFACE" to "${1%/*}") in
+            *dadfailed*) fail "another machine has the address $1" ;;
+            *tentative*) ;;
+            *) return 0 ;;
+        esac
+        attempts=$((attempts + 1))
+        sleep 0.1
+    done
+}
+
 start_network() {
     attempts=0
     until INTERFACE=$(find_interface); do
@@ -31,6 +46,8 @@ start_network() {
     done
     rename_interface
     ip link set lo up
+    # Of a prefix that a router announces the kernel would make an address that the head node does not know.
+    case $(argument ip) in *:*) echo 0 > "/proc/sys/net/ipv6/conf/$INTERFACE/autoconf" ;; esac
     ip link set "$INTERFACE" up || fail "$INTERFACE cannot be switched on"
     attempts=0
     until [ "$(cat "/sys/class/net/$INTERFACE/carrier" 2> /dev/null)" = 1 ]; do
@@ -39,7 +56,9 @@ start_network() {
         sleep 0.1
     done
     ip address add "$(argument ip)" dev "$INTERFACE" || fail "$INTERFACE does not take the address $(argument ip)"
+    case $(argument ip) in *:*) wait_until_unique "$(argument ip)" ;; esac
     gateway=$(argument gateway)
-    [ -z "$gateway" ] || ip route add default via "$gateway"
+    # The device is for an address that is good on one link alone (fe80::1).
+    [ -z "$gateway" ] || ip route add default via "$gateway" dev "$INTERFACE"
     say "network: $INTERFACE $MAC $(argument ip)"
 }

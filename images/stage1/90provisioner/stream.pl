@@ -24,7 +24,7 @@ my $REQUEST    = 30;
 my $WAIT       = 600;
 my $PIECE      = 1 << 20;
 my $SPARE      = 128 << 20;
-my ($AF_INET, $AF_NETLINK, $STREAM, $RAW) = (2, 16, 1, 3);
+my ($AF_INET, $AF_INET6, $AF_NETLINK, $STREAM, $RAW) = (2, 10, 16, 1, 3);
 
 my %sheet;
 my ($host, $port, $socket);
@@ -68,12 +68,21 @@ sub receive {
     return $data;
 }
 
+sub socket_address {
+    # As ip(7) and ipv6(7) want it; an IPv6 address comes in brackets, as in a URL.
+    my ($text) = $host =~ /\A\[(.*)\]\z/ or return ($AF_INET, pack 'S n C4 x8', $AF_INET, $port, split /\./, $host);
+    my ($front, $back) = map { [map { hex } split /:/] } split /::/, $text, 2;
+    my @words = (@$front, (0) x (8 - @$front - @{$back // []}), @{$back // []});
+    return ($AF_INET6, pack 'S n x4 n8 x4', $AF_INET6, $port, @words);
+}
+
 sub connected {
     my ($server);
-    socket $server, $AF_INET, $STREAM, 0 or die "no socket: $!\n";
+    my ($kind, $address) = socket_address();
+    socket $server, $kind, $STREAM, 0 or die "no socket: $!\n";
     # 20 s for sending: also how long connect() may take (socket(7), SO_SNDTIMEO).
     setsockopt $server, 1, 21, pack 'q2', 20, 0;
-    connect $server, pack 'S n C4 x8', $AF_INET, $port, split /\./, $host or die "$!\n";
+    connect $server, $address or die "$!\n";
     setsockopt $server, 1, 21, pack 'q2', 0, 0;
     setsockopt $server, 6, 1, pack 'i', 1;
     # A head node that lost its power is noticed in half a minute, with questions open (TCP_USER_TIMEOUT) or without.

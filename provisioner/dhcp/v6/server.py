@@ -10,13 +10,15 @@ from ipaddress import IPv6Address
 
 from provisioner.boot.attempts import Attempts
 from provisioner.boot.loader import NOT_LOOKED_AT, Shelf
-from provisioner.dhcp.report import Throttle
+from provisioner.dhcp.client import Program
+from provisioner.dhcp.report import Throttle, stuck
 from provisioner.dhcp.v6.case import Context
 from provisioner.dhcp.v6.codec import MAX_SIZE, decode, encode
-from provisioner.dhcp.v6.message import ALL_SERVERS, CLIENT_PORT, SERVER_PORT, Kind, Packet
+from provisioner.dhcp.v6.message import ALL_SERVERS, CLIENT_PORT, SERVER_PORT, Kind, Option, Packet
 from provisioner.dhcp.v6.policy import Answer, answer
 from provisioner.errors import ProtocolError, UnavailableError
 from provisioner.host.datagrams import WatchedSocket, waiting
+from provisioner.model.address import MacAddress
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import Event, EventSink, Level, Stage
 from provisioner.model.snapshot import Snapshot
@@ -83,6 +85,9 @@ class Dhcp6Server:
         asker = decided.mac or sender
         if decided.reply is not None or self._throttle.allows((asker, decided.name, decided.reason), now):
             self._record(_event(packet, decided, sender, now))
+        loads = _who_loads(decided)
+        if loads is not None and self._attempts.gave(loads, now=now):
+            self._record(stuck(loads, decided.node, now))
 
     def _send(self, opened: socket.socket, data: bytes, target: tuple[str, int, int, int], now: float) -> None:
         try:
@@ -93,6 +98,14 @@ class Dhcp6Server:
             reason = f"no reply could be sent to {target[0]}: {error.strerror}"
             if self._throttle.allows((target[0], "unsent", reason), now):
                 self._record(Event(now, Stage.DHCP, "dhcp6.unsent", reason, Level.FAILURE))
+
+
+def _who_loads(decided: Answer) -> MacAddress | None:
+    """The machine whose firmware has its address now, and loads what the reply names."""
+    if decided.name != "reply" or decided.reply is None or decided.client is None:
+        return None
+    is_firmware = decided.client.program in (Program.PXE, Program.HTTP)
+    return decided.mac if is_firmware and decided.reply.message.option(Option.BOOT_FILE_URL) else None
 
 
 def _event(packet: Packet, decided: Answer, sender: str, now: float) -> Event:

@@ -153,6 +153,13 @@ CAUSES = (
         "prov status",
     ),
     _cause(
+        "address-taken",
+        "another machine has the address",
+        "another machine answers for the IPv6 address of the node",
+        f"prov node show {NODE}",
+        "find that machine: ip -6 neighbour show ADDRESS, on the head node",
+    ),
+    _cause(
         "device-refused",
         "cannot be|does not take",
         "the network device cannot be set up",

@@ -34,6 +34,10 @@ def silence(evidence: Evidence) -> Iterator[Finding]:
     """Machines of nodes that ask by DHCP and get no answer."""
     for trail in _recent(evidence):
         last = trail.last("dhcp.ignored", "dhcp.offer", "dhcp.ack")
+        # Machines ask by both families, and a node may have an address of one alone.
+        over6 = trail.last("dhcp6.reply")
+        if over6 and last and abs(over6.time - last.time) < _AGAIN:
+            continue
         if last and last.name == "dhcp.ignored" and trail.node and not _NO_NETWORK.search(last.message):
             message = f"asks by DHCP and gets no answer: {last.message.replace(trail.node, NODE)}"
             yield of_node(

@@ -173,3 +173,33 @@ def test_the_holder_of_an_address_of_the_pool_gets_its_script_there() -> None:
 
     assert denied(resolved.MAC1) is None
     assert denied(resolved.MAC2) == Denied("10.0.250.7 asks for the script of n001 (10.0.1.1/16)", Level.ALARM)
+
+
+@pytest.mark.parametrize(
+    ("remote", "is_its_own"),
+    [("fd00::11", True), ("fd00::12", False), ("fe80::5054:ff:fe00:1", False), ("10.0.1.11", False)],
+)
+def test_the_script_of_a_node_with_an_ipv6_address_alone_is_for_that_address(
+    remote: str, is_its_own: bool
+) -> None:
+    snapshot = resolved.snapshot6()
+    decision = decide(snapshot, resolved.catalogue(), Machine(resolved.MAC1))
+    assert isinstance(decision, Boot)
+
+    denied = script_access(decision, resolved.MAC1, remote, snapshot=snapshot, holder=None)
+
+    refusal = Denied(f"{remote} asks for the script of n001 (fd00::11/64)", Level.ALARM)
+    assert denied == (None if is_its_own else refusal)
+
+
+def test_where_another_server_gives_out_ipv4_addresses_a_node_may_ask_from_any_of_them() -> None:
+    snapshot = resolved.snapshot6(resolved.node())
+    decision = decide(snapshot, resolved.catalogue(), Machine(resolved.MAC1))
+    assert isinstance(decision, Boot)
+
+    def denied(remote: str) -> Denied | None:
+        return script_access(decision, resolved.MAC1, remote, snapshot=snapshot, holder=None)
+
+    assert denied("10.0.99.99") is None
+    assert denied("fd00::1") is None
+    assert denied("fd00::99") is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv6Address
 
 from provisioner.boot.policy import decide
 from provisioner.model.address import MacAddress
@@ -10,7 +11,7 @@ from provisioner.model.boot import Boot, Local, Machine, MemoryTest, Refused, Un
 from provisioner.model.bootcontrol import Control, Fallback, Once
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.resolved import ResolvedBoot, ResolvedRoot, Source
-from provisioner.model.written import BootSource, RootKind
+from provisioner.model.written import BootSource, Dhcp6Mode, RootKind
 from tests.support import resolved
 
 
@@ -84,6 +85,23 @@ def test_a_node_without_an_address_is_refused() -> None:
 
     assert isinstance(decision, Refused)
     assert "address" in decision.reason
+
+
+def test_a_node_with_an_ipv6_address_alone_boots_where_ipv6_is_served() -> None:
+    decision = decide(resolved.snapshot6(), resolved.catalogue(), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Boot)
+
+
+def test_a_node_with_an_ipv6_address_alone_is_refused_where_nothing_answers_it() -> None:
+    silent = resolved.snapshot6(dhcp6=Dhcp6Mode.OFF, server6=IPv6Address("fd00::1"))
+
+    decision = decide(silent, resolved.catalogue(), Machine(resolved.MAC1))
+
+    assert isinstance(decision, Refused)
+    expected = "n001 has an IPv6 address alone on eth0, and nothing is served over IPv6 on the network provision"
+    assert decision.reason == expected
+    assert "dhcp6: authoritative" in decision.hint
 
 
 def test_the_interface_with_the_mac_that_asks_is_the_one_that_boots() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from provisioner.errors import ProvisionerError
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import Boot, Local, Refused, Unknown
 from provisioner.model.device import Route
-from provisioner.model.resolved import ResolvedBoot
+from provisioner.model.resolved import ResolvedBoot, ResolvedInterface
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.written import Network, UnifiedMode
 from provisioner.render.environment import Renderer
@@ -164,6 +166,48 @@ def test_stage_1_sets_no_default_route_that_the_running_system_has_on_another_de
 
     found = [word.removeprefix("prov.gateway=") for word in line.split() if word.startswith("prov.gateway=")]
     assert found == ([gateway] if gateway else [])
+
+
+def line_over_ipv6(*devices: ResolvedInterface, **changes: object) -> list[str]:
+    """The words of the kernel line of a node that has an IPv6 address alone."""
+    node = resolved.node6()
+    node = node.model_copy(update={"interfaces": (*node.interfaces, *devices)})
+    decision = Boot(node, resolved.generation(), node.interfaces[0], "because")
+    snapshot = resolved.snapshot6(node, **changes)
+    made = replace(writer(), url="http://[fd00::1]:8080").boot(decision, snapshot, TOKENS, mac=resolved.MAC1)
+    return next(text for text in made.splitlines() if text.startswith("kernel")).split()
+
+
+def test_stage_1_of_a_node_with_an_ipv6_address_alone_is_told_ipv6_addresses_and_no_others() -> None:
+    words = line_over_ipv6(gateway=IPv4Address("10.0.0.254"), gateway6=IPv6Address("fd00::fe"))
+
+    assert "http://[fd00::1]:8080/t/TOKEN-OF-SCRIPT/kernel" in words
+    assert {"prov.url=http://[fd00::1]:8080", "prov.ip=fd00::11/64", "prov.gateway=fd00::fe"} <= set(words)
+    assert not [word for word in words if word.startswith("prov.also=") or "10.0." in word]
+
+
+@pytest.mark.parametrize("to", ["default", IPv6Network("::/0")])
+def test_stage_1_sets_no_ipv6_router_where_the_system_has_one_on_another_device(to: Any) -> None:
+    second = resolved.interface(resolved.MAC2, 77, name="eth1")
+    routed = second.model_copy(update={"routes": (Route(to=to, via=IPv6Address("fd00::fd")),)})
+
+    assert "prov.gateway=fd00::fe" in line_over_ipv6(second, gateway6=IPv6Address("fd00::fe"))
+    assert not [
+        word
+        for word in line_over_ipv6(routed, gateway6=IPv6Address("fd00::fe"))
+        if word.startswith("prov.gateway")
+    ]
+
+
+def test_a_node_that_has_both_addresses_speaks_ipv4_from_stage_1_on() -> None:
+    node = resolved.node()
+    decision = Boot(node, resolved.generation(), node.interfaces[0], "because")
+    over6 = replace(writer(), url="http://[fd00::1]:8080")
+
+    text = over6.boot(decision, resolved.snapshot6(node), TOKENS, mac=resolved.MAC1)
+
+    assert "kernel --name kernel http://[fd00::1]:8080/t/" in text
+    assert " prov.url=http://10.0.0.1:8080 " in text
 
 
 def test_a_kernel_argument_that_ipxe_would_act_on_is_refused() -> None:

@@ -23,12 +23,13 @@ DIRECT = DirectBoot(Path("/boot/vmlinuz"), Path("/tmp/initrd"), "console=ttyS0 q
         ("bios", VirtualMachine("n001", MAC)),
         ("uefi", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.UEFI)),
         ("uefi-http", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.UEFI_HTTP)),
+        ("uefi-v6", VirtualMachine("n001", MAC, firmware=MachineFirmware.UEFI_V6)),
         ("secure", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.SECURE)),
         ("site-key-http", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.SITE_KEY_HTTP)),
         ("direct", VirtualMachine("n001", MAC, memory=512, direct=DIRECT)),
         ("cabled", VirtualMachine("n001", MAC, cables=CABLES)),
     ],
-    ids=["bios", "uefi", "uefi-http", "secure", "site-key-http", "direct", "cabled"],
+    ids=["bios", "uefi", "uefi-http", "uefi-v6", "secure", "site-key-http", "direct", "cabled"],
 )
 def test_the_command_of_a_machine(name: str, machine: VirtualMachine, golden: Golden) -> None:
     golden(f"lab/{name}.txt", "\n".join(machine.command()) + "\n")

@@ -289,3 +289,25 @@ def test_a_node_without_an_ipv6_address_still_boots_by_ipv4_and_is_told_so(
     step = next(step for step in outcome.steps if step.what == "dhcpv6 uefi")
     assert step.said.startswith("no answer: n1 has no")
     assert step.hint == "prov node set n1 --interface eth0 --ip6 ADDRESS"
+
+
+def test_a_node_with_an_ipv6_address_alone_is_rehearsed_over_ipv6_alone(paths: Paths) -> None:
+    speaking_ipv6(paths, "ip6: 'fd00::11'")
+    write(paths, "nodes.d/n.yaml", NODES.replace("n[1-3]", "n[2-3]").replace("n1: {", "n1: {groups: [compute], "))
+
+    outcome = only(rehearsed(paths, "n1"))
+
+    assert not outcome.problems
+    said = [(step.what, step.said) for step in outcome.steps]
+    assert ("dhcp bios", "not asked: the node has an IPv6 address alone") in said
+    over6 = said.index(("dhcpv6 uefi", "fd00::11 and tftp://[fd00::1]/snponly.efi"))
+    assert said[over6 + 1] == ("loader", "snponly.efi by TFTP, 3 bytes")
+    assert ("dhcpv6 uefi-http", "fd00::11 and http://[fd00::1]:8080/loader/snponly.efi") in said
+    assert {"kernel", "stage1", "sheet", "root", "overlay/system"} <= {what for what, _ in said}
+
+
+def test_a_loader_that_a_node_with_an_ipv6_address_alone_cannot_get_is_a_problem(paths: Paths) -> None:
+    speaking_ipv6(paths, "ip6: 'fd00::11'")
+    write(paths, "nodes.d/n.yaml", NODES.replace("n[1-3]", "n[2-3]").replace("n1: {", "n1: {groups: [compute], "))
+
+    assert problem(paths, "n1", Asker.ARM64_HTTP).problem == "snponly-arm64.efi is not there"

@@ -9,6 +9,7 @@ import pytest
 from provisioner.model.device import Bond, BondMode, DeviceType, Infiniband, Route, Vlan
 from provisioner.model.resolved import ResolvedInterface
 from provisioner.overlay.links import Link, links_of
+from tests.support import resolved
 from tests.support.netmatrix import BONDS, INFINIBAND, NICS, SITE, VLANS, device, mac, node, vlan
 
 BOOT = NICS[0]
@@ -107,6 +108,14 @@ def test_the_boot_device_searches_the_node_s_own_domain_first_and_asks_the_head_
     assert links()["eth0"].search == ("cluster.local", "example.org")
     moved = BOOT.model_copy(update={"network": "ipmi"})
     assert list(map(str, links(moved)["eth0"].dns)) == ["10.8.0.1"]
+
+
+def test_a_boot_device_with_an_ipv6_address_alone_asks_the_head_node_over_ipv6() -> None:
+    snapshot = resolved.snapshot6()
+
+    (made,) = links_of(snapshot.site, snapshot.nodes["n001"])
+
+    assert (list(map(str, made.addresses)), list(map(str, made.dns))) == (["fd00::11/64"], ["fd00::1"])
 
 
 def test_only_the_boot_device_is_required_and_keeps_what_stage_1_has_set() -> None:

@@ -113,6 +113,18 @@ def test_the_first_interface_with_a_mac_boots_or_else_the_first_with_an_address(
     assert (nodes["n1"].primary, nodes["n2"].primary) == ("b", "b")
 
 
+def test_an_ipv6_address_alone_makes_a_device_the_one_that_boots_where_none_has_another() -> None:
+    site = "cluster: c\nnetworks: {x: {cidr: 10.1.0.0/16, cidr6: 'fd00::/64'}}\n"
+    written = (
+        "nodes:\n"
+        "  n1: {interfaces: {a: {}, b: {ip6: 'fd00::5'}}}\n"
+        "  n2: {interfaces: {a: {ip6: 'fd00::6'}, b: {ip: 10.1.0.6}}}\n"
+    )
+    nodes = nodes_of({"provisioner.yaml": site, "nodes.d/a.yaml": written})
+
+    assert (nodes["n1"].primary, nodes["n2"].primary) == ("b", "b")
+
+
 def test_the_domain_is_that_of_the_network_that_boots() -> None:
     site = "cluster: c\nnetworks:\n  x: {cidr: 10.1.0.0/16}\n  y: {cidr: 10.2.0.0/16, domain: y.local}\n"
     node = nodes_of(

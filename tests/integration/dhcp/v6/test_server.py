@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.boot.attempts import TRIES, Attempts
 from provisioner.dhcp.advertise import RouterAdvertiser
 from provisioner.dhcp.v6.codec import decode, encode
 from provisioner.dhcp.v6.message import Kind, Message, Option, Packet, Relay
@@ -19,7 +20,7 @@ from provisioner.model.event import Event
 from provisioner.model.tally import Tally
 from tests.support.netns import Namespace, namespace, veth
 from tests.support.packets import MAC
-from tests.support.packets6 import HEAD, MINE, SYSTEM, demo6
+from tests.support.packets6 import HEAD, MINE, PXE, SYSTEM, demo6
 from tests.support.resolved import catalogue
 from tests.support.unpacked import program
 
@@ -36,6 +37,7 @@ class Bed:
     theirs: str
     events: list[Event] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
+    attempts: Attempts = field(default_factory=Attempts)
 
     def server(self, interface: str | None = None) -> Dhcp6Server:
         return Dhcp6Server(
@@ -45,6 +47,7 @@ class Bed:
             catalogue=catalogue,
             record=self.events.append,
             tally=self.tally,
+            attempts=self.attempts,
         )
 
 
@@ -173,6 +176,18 @@ async def test_a_relayed_message_is_answered_to_the_relay(bed: Bed) -> None:
     packet = decode(data)
     assert packet.relays == (relay,)
     assert packet.message.associations[0].addresses[0].address == MINE
+
+
+async def test_firmware_that_never_comes_to_its_script_is_told_the_next_loader(bed: Bed) -> None:
+    asked = Packet(PXE.message(Kind.SOLICIT, extra=((Option.RAPID_COMMIT, b""),)))
+    for attempt in range(TRIES):
+        bed.attempts.gave(MAC, now=100.0 * attempt)
+    speaker = Speaker(bed, 546)
+    with speaker.socket:
+        answer = await speaker.ask(asked)
+
+    assert answer.message.option(Option.BOOT_FILE_URL) == b"tftp://[fd77::1]/ipxe.efi"
+    assert [(event.name, event.mac, event.node) for event in bed.events][-1] == ("loader.stuck", MAC, "n001")
 
 
 async def test_hostile_datagrams_are_told_once_and_stop_nothing(bed: Bed) -> None:

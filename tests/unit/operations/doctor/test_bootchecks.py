@@ -47,6 +47,7 @@ from tests.support.ward import Ward
         ("the late hook 10-x.sh failed with status 3: no disk", "hook-failed"),
         ("the head node did not take the hand-over", "handover-lost"),
         ("eth0 does not take the address 10.0.1.1/16", "device-refused"),
+        ("another machine has the address fd00::11/64", "address-taken"),
         ("something new", "boot-failed"),
     ],
 )

@@ -20,6 +20,13 @@ def test_a_node_whose_dhcp_is_not_answered_gets_the_reason(ward: Ward) -> None:
     assert "no answer: n001 has no address on the network provision" in found.message
 
 
+def test_a_node_that_is_answered_over_ipv6_needs_no_answer_over_ipv4(ward: Ward) -> None:
+    ward.saw("dhcp6.reply", "REQUEST from PXE firmware: fd00::11", ago=90, program="pxe")
+    ward.saw("dhcp.ignored", "n001 has no address on the network provision for x", program="pxe")
+
+    assert "dhcp-unanswered" not in ward.findings()
+
+
 def test_a_relay_of_a_network_that_nobody_wrote_is_named_once(ward: Ward) -> None:
     for ago in (90, 60):
         ward.saw("dhcp.ignored", "no network of this site holds 10.77.0.1", ago=ago, program="pxe")
