@@ -36,6 +36,8 @@ class Resource(StrEnum):
     REPORT = "report"
     LOG = "log"
     HARDWARE = "hardware"
+    TPM = "tpm"
+    QUOTE = "quote"
 
 
 _OPENS = {
@@ -47,6 +49,8 @@ _OPENS = {
         Resource.REPORT,
         Resource.LOG,
         Resource.HARDWARE,
+        Resource.TPM,
+        Resource.QUOTE,
     },
     TokenStage.SYSTEM: {Resource.RUNTIME_OVERLAY, Resource.REPORT},
     # It travels in the clear, so it opens nothing else than what travels in the clear besides: the packed root.

@@ -35,6 +35,7 @@ FIRST = (
     "stage1",
     "state",
     "stream",
+    "tpm",
 )
 NAME = re.compile(rf"({'|'.join(FIRST)})\.([a-z]+)")
 TEMPLATE = re.compile(rf"({'|'.join(FIRST)})\.\{{[a-z]+\}}|\{{[a-z]+\}}\.[a-z]+")
