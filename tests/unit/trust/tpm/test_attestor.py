@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from provisioner.errors import IntegrityError, ProtocolError
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.tpm.attestor import Attestor, Keys
-from tests.unit.trust.tpm.vectors import ATTESTOR, BOOT, SIGNERS, keys, registers, vector
+from tests.support.tpmvectors import ATTESTOR, BOOT, SIGNERS, keys, registers, vector
 
 
 @pytest.mark.parametrize("signer", SIGNERS)

@@ -7,7 +7,7 @@ import pytest
 from provisioner.errors import ProtocolError
 from provisioner.trust.tpm.credential import aes_cfb, make_credential
 from provisioner.trust.tpm.wire import Reader
-from tests.unit.trust.tpm.vectors import public
+from tests.support.tpmvectors import public
 
 
 def test_the_cipher_is_that_of_the_standard() -> None:

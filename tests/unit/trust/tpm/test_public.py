@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provisioner.errors import ProtocolError
 from provisioner.trust.tpm.public import parse_public
 from provisioner.trust.tpm.wire import MOST
-from tests.unit.trust.tpm.vectors import SIGNERS, public, vector
+from tests.support.tpmvectors import SIGNERS, public, vector
 
 NAMES = ("ek_rsa", "ek_ecc", "free", *SIGNERS)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from provisioner.errors import IntegrityError, ProtocolError
 from provisioner.trust.tpm.quote import parse_quote, verify_quote
 from provisioner.trust.tpm.wire import SHA256
-from tests.unit.trust.tpm.vectors import SIGNERS, public, registers, vector
+from tests.support.tpmvectors import SIGNERS, public, registers, vector
 
 
 def verify(signer: str = "ecc", *, quote: bytes | None = None, signature: bytes | None = None) -> None:

@@ -14,7 +14,7 @@ from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.tpm.attestor import Attestor, Keys
 from provisioner.trust.tpm.public import Public, parse_public
 
-_ALL = json.loads(Path(__file__).with_name("vectors.json").read_text())
+_ALL = json.loads(Path(__file__).with_name("tpmvectors.json").read_text())
 BOOT = "b1"
 ATTESTOR = Attestor(SiteKey(bytes(32)))
 SIGNERS = ("rsa", "pss", "ecc", "p384")
