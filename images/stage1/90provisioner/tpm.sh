@@ -48,10 +48,11 @@ in_tpm() {
 }
 
 make_keys() {
-    # The endorsement key is the same at every boot; that of quotes too, and it signs nothing but what the TPM says.
+    # The endorsement key is the same at every boot. That of quotes signs nothing but what the TPM says, and is gone
+    # with the next reset (-C n): who restarts this machine with something else cannot open what was closed for it.
     # noda: else a TPM counts each power cut after its use as a wrong guess, and locks itself after some (part 1, 19.8).
     in_tpm createek -G ecc -c "$WORK/tpm/ek" -u "$WORK/tpm/ek.pub" &&
-        in_tpm createprimary -C e -G ecc256:ecdsa-sha256:null -c "$WORK/tpm/ak" \
+        in_tpm createprimary -C n -G ecc256:ecdsa-sha256:null -c "$WORK/tpm/ak" \
             -a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign' &&
         in_tpm readpublic -c "$WORK/tpm/ak" -f tss -o "$WORK/tpm/ak.pub"
 }

@@ -36,9 +36,9 @@ class Tools:
         self._namespace.run([*self._words, "flushcontext", "--transient-object"])
 
     def keys(self, endorsement: str, attestation: str) -> Keys:
-        """Both keys, made anew or the same again."""
+        """Both keys; the same until the machine restarts, which is when the second becomes another one."""
         self("createek", "-G", endorsement, "-c", "@ek", "-u", "@ek.pub")
-        self("createprimary", "-C", "e", "-G", f"{attestation}:null", "-a", ATTRIBUTES, "-c", "@ak")
+        self("createprimary", "-C", "n", "-G", f"{attestation}:null", "-a", ATTRIBUTES, "-c", "@ak")
         self("readpublic", "-c", "@ak", "-f", "tss", "-o", "@ak.pub")
         return Keys.parse(self.read("ek.pub"), self.read("ak.pub"))
 
@@ -108,3 +108,22 @@ def test_another_tpm_does_not_open_it_nor_this_one_for_a_key_that_it_has_not(
         tools.keys("ecc", "ecc256:ecdsa-sha256")
         with pytest.raises(CommandError, match="ActivateCredential"):
             tools.activate(ATTESTOR.challenge("b1", keys))
+
+
+def test_what_was_closed_for_a_tpm_does_not_open_after_the_machine_has_restarted(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    with software_tpm(namespace, tmp_path / "tpm") as tcti:
+        tools = Tools(namespace, tcti, tmp_path)
+        keys = tools.keys("ecc", "ecc256:ecdsa-sha256")
+        assert tools.keys("ecc", "ecc256:ecdsa-sha256") == keys
+        challenge = ATTESTOR.challenge("b1", keys)
+        assert len(tools.activate(challenge)) == 32
+    with software_tpm(namespace, tmp_path / "tpm") as tcti:
+        tools = Tools(namespace, tcti, tmp_path)
+        later = tools.keys("ecc", "ecc256:ecdsa-sha256")
+        with pytest.raises(CommandError, match="integrity"):
+            tools.activate(challenge)
+
+    assert later.endorsement.identity == keys.endorsement.identity
+    assert later.attestation.identity != keys.attestation.identity
