@@ -39,6 +39,8 @@ class Resource(StrEnum):
     REPORT = "report"
     LOG = "log"
     HARDWARE = "hardware"
+    TPM = "tpm"
+    QUOTE = "quote"
 
 
 _OPENS = {
@@ -57,6 +59,8 @@ _OPENS = {
         Resource.REPORT,
         Resource.LOG,
         Resource.HARDWARE,
+        Resource.TPM,
+        Resource.QUOTE,
     },
     TokenStage.SYSTEM: {Resource.RUNTIME_OVERLAY, Resource.REPORT},
     # It travels in the clear, so it opens nothing else than what travels in the clear besides: the packed root.

@@ -82,6 +82,9 @@ def _misfit(node: ResolvedNode, generation: Generation, memory: int | None) -> t
     if node.root.kind is RootKind.STREAM and not generation.streams:
         reason = f"the image {generation.name} of {node.name} cannot be streamed: {NO_STREAM}"
         return reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}"
+    if node.root.kind is RootKind.SINGLE and node.tpm.required:
+        reason = f"{node.name} has to show its TPM, which an image that is its own initramfs cannot do"
+        return reason, f"prov node set {node.name} root.kind={RootKind.OVERLAY}"
     wanted = node.kernel_version
     if wanted is not None and not generation.kernel_release.startswith(wanted):
         reason = f"{node.name} wants the kernel {wanted}, but {generation.name} has {generation.kernel_release}"

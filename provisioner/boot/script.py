@@ -177,6 +177,7 @@ def _stage1_words(decision: Boot, snapshot: Snapshot, url: str, token: str, mac:
         f"prov.url={url}",
         *([f"prov.also={','.join(others)}"] if others else []),
         *([f"prov.https={snapshot.site.ports.https}"] if snapshot.site.ports.https else []),
+        *(["prov.tpm=1"] if decision.node.tpm.required else []),
         f"prov.mac={mac}",
         f"prov.interface={interface.name}",
         f"prov.ip={interface.boot_address}",

@@ -43,7 +43,7 @@ def down(paths: Paths) -> None:
 @click.argument("node")
 @click.option("--firmware", type=FIRMWARE, default="bios", show_default=True)
 @click.option("--memory", default=1536, show_default=True, type=click.IntRange(256), help="MiB.")
-@click.option("--tpm", is_flag=True, help="Give it a TPM 2.0, a new one each time.")
+@click.option("--tpm", is_flag=True, help="Give it a TPM 2.0, its own each time.")
 @click.option("--console", "follow", is_flag=True, help="Follow the serial line.")
 @click.option("--wait", type=float, metavar="SECONDS", help="Wait until the node is ready, or has failed.")
 @click.pass_obj

@@ -39,6 +39,7 @@ COMMANDS = {
     "secret": ("secret", "Set, list and delete secrets."),
     "keys": ("keys", "Show the keys of the site, and rotate those that sign."),
     "secureboot": ("secureboot", "Make a key for Secure Boot, sign with it, and bring it into firmware."),
+    "tpm": ("tpm", "Show the TPMs of nodes, enrol them, and accept what they measured."),
     "switch": ("switch", "Take nodes from one image to another, and back."),
     "serve": ("serve", "Run the daemon."),
     "status": ("status", "Show what every node does and runs."),

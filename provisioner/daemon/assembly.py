@@ -13,6 +13,7 @@ from provisioner.api.server import ControlServer
 from provisioner.boot.controlfolder import ControlFolder
 from provisioner.boot.ledger import Ledger
 from provisioner.boot.tools import find_tools
+from provisioner.boot.tpmfolder import TpmFolder
 from provisioner.config.paths import Paths
 from provisioner.daemon.bootfiles import BootFiles
 from provisioner.daemon.certificate import certificate_of
@@ -33,7 +34,7 @@ from provisioner.events.store import EventStore
 from provisioner.host import net
 from provisioner.http.links import Links
 from provisioner.http.server import HttpServer
-from provisioner.http.site import HttpSite, Steered
+from provisioner.http.site import Attesting, HttpSite, Steered
 from provisioner.image.store import artifact_path
 from provisioner.model.address import Address, MacAddress
 from provisioner.model.event import EventSink
@@ -45,6 +46,7 @@ from provisioner.trust.signing import EPOCH_FILE, SigningKeys
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.token import TokenMint
 from provisioner.trust.tokenepoch import WatchedEpoch
+from provisioner.trust.tpm.attestor import Attestor
 
 
 def services_of(
@@ -66,7 +68,8 @@ def services_of(
         ledger, mint, SigningKeys(key, WatchedEpoch(paths.keys, EPOCH_FILE)), StoreRecorder(store), inbox
     )
     site = _http_site(paths, current, wiring, places, boots)
-    site = replace(site, mac_of=lambda address: _holder(address, footings))
+    attesting = Attesting(Attestor(key), TpmFolder(paths.state).change)
+    site = replace(site, mac_of=lambda address: _holder(address, footings), attesting=attesting)
     wiring = replace(wiring, boot_files=BootFiles(site).find)
     footings += [Footing(place, wiring, ports) for place in places]
     return [

@@ -167,8 +167,9 @@ def overlay(paths: Paths, revision: str, node: str, kind: OverlayKind, generatio
             context = around.context(resolved, generation)
             library, names = _library(paths, revision), kind.names(resolved)
             tree = library.tree(names, kind.view(context))
-            has_secrets = any(piece.is_private for piece in library.pieces(names, context))
-            return replace(pack(tree), has_secrets=has_secrets)
+            private = [piece for piece in library.pieces(names, context) if piece.is_private]
+            secrets = frozenset(name for piece in private for name in piece.secrets)
+            return replace(pack(tree), has_secrets=bool(private), secrets=secrets)
 
 
 def _writer(paths: Paths, revision: str, url: str, language: Language) -> ScriptWriter:

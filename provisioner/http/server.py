@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 
 from provisioner.boot.access import Denied, Resource
 from provisioner.errors import ProvisionerError, UnavailableError
+from provisioner.http.attestation import Attestation
 from provisioner.http.authority import Authority
 from provisioner.http.expectation import expect, expecting
 from provisioner.http.guard import IDLE, Allowance, Guard, guard_of
@@ -59,7 +60,8 @@ def application(site: HttpSite) -> web.Application:
     fetches = Fetches(site, gate)
     scripts, archives, reports = Scripts(site), NodeArchives(site, gate), Reports(site, gate)
     survey, logs, refusal = Survey(site, gate, fetches.sender), Logs(site, gate), Refusal(site, gate)
-    for part in (scripts, fetches, archives, runtime, reports, logs, survey, refusal, Authority(site)):
+    rest = (survey, refusal, Attestation(site, gate), Authority(site))
+    for part in (scripts, fetches, archives, runtime, reports, logs, *rest):
         app.add_routes(expecting(part.routes()))
     app.on_shutdown.append(runtime.release)
     app.on_cleanup.append(fetches.release)

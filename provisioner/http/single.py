@@ -10,9 +10,10 @@ import asyncio
 
 from aiohttp import web
 
-from provisioner.boot.access import Resource
+from provisioner.boot.access import Denied, Resource
 from provisioner.errors import UnavailableError
 from provisioner.http.blob import Pieces
+from provisioner.http.release import Release
 from provisioner.http.site import HttpSite
 from provisioner.http.tokens import NOT_KEPT, Gate
 from provisioner.model.address import MacAddress, http_url
@@ -40,6 +41,8 @@ class NodeArchives:
         claims, record = self._gate.open(request, Resource.NODE)
         interface, mac = self._interface(record)
         overlay = await site.rendering.overlay(record.revision, record.node, OverlayKind.SYSTEM, record.generation)
+        if reason := Release(site).objection(request, record, overlay):
+            self._gate.deny(request, Resource.NODE.value, Denied(reason), claims)
         told = {
             "url": self._url(interface),
             "boot": _boot(record, overlay),

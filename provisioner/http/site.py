@@ -21,10 +21,12 @@ from provisioner.model.catalogue import Catalogue
 from provisioner.model.event import EventSink
 from provisioner.model.snapshot import Snapshot
 from provisioner.model.tally import Tally
+from provisioner.model.tpm import KnownTpm
 from provisioner.overlay.rendered import OverlayKind, RenderedOverlay
 from provisioner.trust.signing import SigningKeys
 from provisioner.trust.tls import Certificate
 from provisioner.trust.token import TokenMint
+from provisioner.trust.tpm.attestor import Attestor
 
 
 class Rendering(Protocol):
@@ -100,6 +102,14 @@ class Steered:
     keep_hardware: Callable[[str, Mapping[str, str]], None] = lambda _mac, _facts: None
 
 
+@dataclass(frozen=True, slots=True)
+class Attesting:
+    """Who challenges the TPMs of machines; `change` replaces what is known of a node's, on the disk."""
+
+    attestor: Attestor
+    change: Callable[[str, Callable[[KnownTpm], KnownTpm]], KnownTpm]
+
+
 @dataclass(frozen=True)
 class HttpSite:
     """The collaborators of the HTTP service.
@@ -131,3 +141,4 @@ class HttpSite:
     inbox: Inbox = field(default_factory=Inbox)
     signing: SigningKeys | None = None
     steered: Steered = field(default_factory=Steered)
+    attesting: Attesting | None = None

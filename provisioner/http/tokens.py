@@ -17,6 +17,7 @@ from provisioner.errors import IntegrityError, ProvisionerError
 from provisioner.http.blob import Blob, Pieces
 from provisioner.http.conditions import part_of
 from provisioner.http.guard import guard_of
+from provisioner.http.release import Release
 from provisioner.http.sender import Sender
 from provisioner.http.site import HttpSite
 from provisioner.http.streamtoken import stream_lines
@@ -116,6 +117,7 @@ class Fetches:
         self._gate = gate
         self.sender = Sender()
         self._vouching = Vouching(site)
+        self._release = Release(site)
         self._turnstile = Turnstile(site)
 
     async def release(self, _app: web.Application) -> None:
@@ -164,7 +166,7 @@ class Fetches:
         if reason := self._vouching.objection(generation, nonce):
             self._gate.deny(request, Resource.SHEET.value, Denied(reason), claims)
         root = generation.boot_set.root
-        overlay = await self._overlay(record)
+        overlay = await self._overlay(request, record, claims)
         lines = {
             "node": record.node,
             "mac": record.mac,
@@ -178,24 +180,30 @@ class Fetches:
             "overlay_sha256": overlay.sha256,
             **stream_lines(self._site, claims, generation),
             **({"early_hooks": "yes"} if overlay.early_hooks else {}),
+            **self._release.lines(request),
         }
         self._record(request, record, Stage.STAGE1, "sheet.sent", "boot sheet")
         return web.Response(text=self._vouching.sheet(lines, claims, nonce))
 
     async def system_overlay(self, request: web.Request) -> web.StreamResponse:
         """The archive of the system overlays."""
-        _, record = self._gate.open(request, Resource.SYSTEM_OVERLAY)
-        overlay = await self._overlay(record)
-        self._site.tally.add("http_bytes", Resource.SYSTEM_OVERLAY.value, len(overlay.archive))
+        claims, record = self._gate.open(request, Resource.SYSTEM_OVERLAY)
+        overlay = await self._overlay(request, record, claims)
+        archive = await self._release.archive(request, record, overlay)
+        self._site.tally.add("http_bytes", Resource.SYSTEM_OVERLAY.value, len(archive))
         message = f"{OverlayKind.SYSTEM} overlay, revision {record.revision[:16]}"
-        self._record(request, record, Stage.OVERLAY, "overlay.sent", message, size=len(overlay.archive))
+        self._record(request, record, Stage.OVERLAY, "overlay.sent", message, size=len(archive))
         headers = {"ETag": f'"{overlay.sha256}"', **NOT_KEPT}
-        return Pieces(overlay.archive, content_type="application/x-cpio", headers=headers)
+        return Pieces(archive, content_type="application/x-cpio", headers=headers)
 
-    async def _overlay(self, record: BootRecord) -> RenderedOverlay:
-        return await self._site.rendering.overlay(
+    async def _overlay(self, request: web.Request, record: BootRecord, claims: Claims) -> RenderedOverlay:
+        overlay = await self._site.rendering.overlay(
             record.revision, record.node, OverlayKind.SYSTEM, record.generation
         )
+        if reason := self._release.objection(request, record, overlay):
+            what = request.path.partition(request.match_info["token"])[2].strip("/")
+            self._gate.deny(request, what, Denied(reason), claims)
+        return overlay
 
     async def _artifact(
         self,

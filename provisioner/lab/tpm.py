@@ -1,8 +1,7 @@
-"""A TPM for a virtual machine: swtpm, with a state that is new at each power-on of the machine."""
+"""A TPM for a virtual machine: swtpm, the same one each time that the machine is switched on."""
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from provisioner.lab.process import Process
 
 SOCKET = "tpm.sock"
 LOG = "tpm.log"
+STATE = "tpm"
+"""Its memory, below the folder of the machine: without it the machine gets another TPM."""
 
-_STATE = "tpm"
 _READY_SECONDS = 10.0
 
 
@@ -30,10 +30,9 @@ def start(namespace: Namespace, folder: Path) -> Process:
 
     UnavailableError when it does not start.
     """
-    shutil.rmtree(folder / _STATE, ignore_errors=True)
-    (folder / _STATE).mkdir()
+    (folder / STATE).mkdir(exist_ok=True)
     (folder / SOCKET).unlink(missing_ok=True)
-    place = ("--tpmstate", f"dir={_STATE}", "--ctrl", f"type=unixio,path={SOCKET}")
+    place = ("--tpmstate", f"dir={STATE}", "--ctrl", f"type=unixio,path={SOCKET}")
     with (folder / LOG).open("wb") as output:
         process = namespace.spawn(["swtpm", "socket", "--tpm2", "--terminate", *place], output=output, cwd=folder)
     deadline = time.monotonic() + _READY_SECONDS

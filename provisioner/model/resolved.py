@@ -16,6 +16,7 @@ from provisioner.model.device import BmcDriver, Bond, DeviceType, Infiniband, Ro
 from provisioner.model.disk import Disk, FileSystem, disk_with
 from provisioner.model.rootsize import RootSize
 from provisioner.model.secret import Secret
+from provisioner.model.tpm import DEFAULT_REGISTERS, Registers
 from provisioner.model.written import BootSource, LoaderKind, Network, RootKind, Swap, UnifiedMode
 
 
@@ -122,6 +123,14 @@ class ResolvedBoot(Resolved):
     source: BootSource = BootSource.IMAGE
 
 
+class ResolvedTpm(Resolved):
+    """What one node's TPM has to show: see `model.tpm.Tpm`."""
+
+    required: bool = False
+    pcrs: Registers = Registers(DEFAULT_REGISTERS)
+    first_use: bool = False
+
+
 class ResolvedNode(Resolved):
     """One node as every service sees it.
 
@@ -142,6 +151,7 @@ class ResolvedNode(Resolved):
     interfaces: tuple[ResolvedInterface, ...]
     primary: str | None
     boot: ResolvedBoot = ResolvedBoot()
+    tpm: ResolvedTpm = ResolvedTpm()
     comment: str | None = None
     cluster: str | None = None
     kernel_version: str | None = None

@@ -38,6 +38,7 @@ from provisioner.model.name import (
 from provisioner.model.nameservice import NameService
 from provisioner.model.rate import Rate
 from provisioner.model.rootsize import RootSize
+from provisioner.model.tpm import SecretRule, Tpm
 
 
 class DhcpMode(StrEnum):
@@ -237,6 +238,7 @@ class Site(Written):
     discovery: Discovery = Discovery()
     trust: TrustMode = TrustMode.OFFERED
     loaders: dict[Line, LoaderKind] = Field(default_factory=dict)
+    secrets: dict[Name, SecretRule] = Field(default_factory=dict)
 
 
 class RootKind(StrEnum):
@@ -318,6 +320,7 @@ class Layer(Written):
     image: ImageRef | None = None
     root: Root = Root()
     boot: Booting = Booting()
+    tpm: Tpm = Tpm()
     overlays: Overlays = Overlays()
     kernel: Kernel = Kernel()
     init: FilePath | None = None

@@ -30,6 +30,7 @@ _PLAIN = (
         "image",
         "root",
         "boot",
+        "tpm",
         "init",
         "script",
         "tags",

@@ -13,6 +13,7 @@ from provisioner.model.catalogue import Catalogue
 from provisioner.model.nodeset import fold
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.tpm import Sealing
 from provisioner.operations.keyshapes import KeyShapes
 from provisioner.operations.storedimages import StoredImages
 from provisioner.overlay.context import SHARED, Surroundings
@@ -77,6 +78,8 @@ class Trial:
     ) -> None:
         self._library = Library(files, RenderMemo(Renderer(), bound=limited))
         self._around = Surroundings(snapshot, KeyShapes(), includes=includes, secrets=secrets)
+        rules = snapshot.site.secrets
+        self._sealed = frozenset(name for name, rule in rules.items() if rule.sealed is Sealing.TPM)
         self._failed: dict[Failure, list[str]] = {}
         self._spent: dict[str, float] = {}
         self._untried: dict[str, int] = {}
@@ -114,6 +117,8 @@ class Trial:
             first = None if self._untried else self._tree_failure(names, seen)
             if first or self._untried:
                 self._blame(names, seen, node.name, {first} if first else set())
+        for failure in self._withheld(node, context):
+            self._remember(failure, node.name)
 
     def render_own(self, node: ResolvedNode) -> None:
         """Render the files of a node that are not made of all nodes, and remember which of them fail.
@@ -177,6 +182,19 @@ class Trial:
             self._remember(failure, node)
         return bool(found or untried)
 
+    def _withheld(self, node: ResolvedNode, context: Mapping[str, object]) -> list[Failure]:
+        """Sealed secrets of a node that does not show its TPM: its boots would end there."""
+        if node.tpm.required or not self._sealed:
+            return []
+        pieces, _ = self._pieces(OverlayKind.SYSTEM.names(node), context)
+        found = sorted({(_label(piece), name) for piece in pieces for name in piece.secrets})
+        hint = "prov node set NODE tpm.required=true (docs/tpm.md)"
+        return [
+            Failure(f"{label}: the secret {name} is sealed, and no TPM is asked for", hint)
+            for label, name in found
+            if name in self._sealed
+        ]
+
     def _pieces(self, names: Iterable[str], context: Mapping[str, object]) -> tuple[list[Piece], set[Failure]]:
         pieces: list[Piece] = []
         unreadable: set[Failure] = set()
@@ -226,6 +244,10 @@ def trial_of(paths: Paths, files: Mapping[str, SourceFile], snapshot: Snapshot, 
 
 def _failure(error: ProvisionerError) -> Failure:
     return Failure(error.message, error.hint or "")
+
+
+def _label(piece: Piece) -> str:
+    return piece.template.label if piece.template else f"overlays/{piece.overlay.name}/overlay.yaml"
 
 
 def _place(problem: Problem) -> tuple[str, int]:

@@ -39,14 +39,15 @@ class OverlayKind(StrEnum):
 class RenderedOverlay:
     """The archive that a node fetches (newc cpio) and its SHA-256 in hexadecimal.
 
-    With a secret in it, it is for one answer and kept nowhere. `early_hooks` says that stage 1 needs it before the
-    root.
+    With a secret in it, it is for one answer and kept nowhere. `secrets` are the names of those that it may
+    have. `early_hooks` says that stage 1 needs it before the root.
     """
 
     archive: bytes
     sha256: str
     has_secrets: bool = False
     early_hooks: bool = False
+    secrets: frozenset[str] = frozenset()
 
 
 def render_tree(

@@ -36,6 +36,7 @@ from provisioner.model.resolved import (
     ResolvedInterface,
     ResolvedNode,
     ResolvedRoot,
+    ResolvedTpm,
     Source,
 )
 from provisioner.model.steps import dotted
@@ -257,6 +258,7 @@ def _base(facts: Facts, groups: tuple[str, ...]) -> _Base:
         "image": scalar(facts, "image"),
         "root": ResolvedRoot(**{"kind": RootKind.OVERLAY, **tree(facts, "root")}),
         "boot": ResolvedBoot(**tree(facts, "boot")),
+        "tpm": ResolvedTpm(**tree(facts, "tpm")),
         "system_overlays": items(facts, "overlays", "system"),
         "runtime_overlays": items(facts, "overlays", "runtime"),
         "kernel_version": scalar(facts, "kernel", "version"),

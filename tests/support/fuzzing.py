@@ -31,14 +31,16 @@ from provisioner.dns.passage import incoming, passed_on
 from provisioner.dns.respond import respond
 from provisioner.dns.transfer import transfer
 from provisioner.dns.zone import Zones
-from provisioner.errors import ProtocolError
+from provisioner.errors import IntegrityError, ProtocolError
 from provisioner.http.report import parse_report
 from provisioner.model.boot import TokenStage
 from provisioner.model.nodeset import expand
 from provisioner.tftp import codec as tftp
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.token import Claims, TokenError, TokenMint
-from tests.support import corpus
+from provisioner.trust.tpm.public import parse_public
+from provisioner.trust.tpm.quote import parse_quote, verify_quote
+from tests.support import corpus, tpmvectors
 from tests.support.corpus import Corpus, variations
 from tests.support.packets import demo
 from tests.support.packets6 import HEAD, LINK_LOCAL, demo6
@@ -71,6 +73,8 @@ def targets() -> Mapping[str, Fuzzed]:
         "replies of forwarders": Fuzzed(_passage, corpus.dns_replies()),
         "reports": Fuzzed(_report, corpus.reports()),
         "tokens": Fuzzed(partial(_token, frozenset(claims)), tokens),
+        "keys of a TPM": Fuzzed(_tpm_key, tuple(tpmvectors.vector(f"{name}.pub") for name in _TPM_KEYS)),
+        "quotes": Fuzzed(_quote, tuple(tpmvectors.vector(f"{name}.quote") for name in tpmvectors.SIGNERS)),
         "site files": Fuzzed(_yaml, corpus.documents()),
         "node sets": Fuzzed(_node_set, corpus.node_sets()),
     }
@@ -182,6 +186,33 @@ def _token(issued: frozenset[Claims], data: bytes) -> str:
     # One token has several spellings in Base64, so what counts is what it says.
     assert claims in issued, "a forged token was accepted"
     return "accepted"
+
+
+_TPM_KEYS = ("ek_rsa", "ek_ecc", "free", *tpmvectors.SIGNERS)
+_TPM_IDENTITIES = {tpmvectors.public(name).identity: tpmvectors.vector(f"{name}.pub") for name in _TPM_KEYS}
+
+
+def _tpm_key(data: bytes) -> str:
+    try:
+        key = parse_public(data, "the key")
+    except ProtocolError:
+        return "refused"
+    assert _TPM_IDENTITIES.get(key.identity, data) == data, "another key has the name of a known one"
+    return "signs" if key.signs_for_its_tpm else "keeps" if key.keeps_for_its_tpm else "useless"
+
+
+def _quote(data: bytes) -> str:
+    try:
+        nonce = parse_quote(data).nonce
+    except ProtocolError:
+        return "refused"
+    signature = tpmvectors.vector("ecc.sig")
+    try:
+        verify_quote(tpmvectors.public("ecc"), data, signature, nonce=nonce, registers=tpmvectors.registers())
+    except (ProtocolError, IntegrityError):
+        return "not believed"
+    assert data == tpmvectors.vector("ecc.quote"), "a forged quote was believed"
+    return "believed"
 
 
 def _yaml(data: bytes) -> str:

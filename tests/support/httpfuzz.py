@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -13,14 +14,15 @@ from pathlib import Path
 
 from provisioner.boot.ledger import Ledger
 from provisioner.http.server import HttpServer
-from provisioner.http.site import HttpSite
+from provisioner.http.site import Attesting, HttpSite
 from provisioner.model.address import MacAddress
 from provisioner.model.boot import TokenStage
 from provisioner.model.event import Event
+from provisioner.model.tpm import UNKNOWN_TPM
 from provisioner.overlay.rendered import RenderedOverlay
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.token import Claims, TokenMint
-from tests.support import resolved
+from tests.support import resolved, tpmvectors
 from tests.support.corpus import Corpus
 
 HOST = "127.0.0.1"
@@ -105,6 +107,7 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
         record=record,
         recorder=_Recorder(),
         now=lambda: NOW,
+        attesting=Attesting(tpmvectors.ATTESTOR, lambda _, change: change(UNKNOWN_TPM)),
     )
     server = HttpServer(site, hosts=[HOST], port=0)
     await server.start()
@@ -122,7 +125,7 @@ def requests() -> Corpus:
     """What firmware, iPXE, curl and stage 1 send, and forms that are allowed and rare."""
     stages = TokenStage.SCRIPT, TokenStage.STAGE1, TokenStage.SYSTEM
     script, stage1, system = map(token, stages)
-    return (*_plain(script, stage1), *_ranged(script), *_posted(stage1), *_odd(system))
+    return (*_plain(script, stage1), *_ranged(script), *_posted(stage1), *_measured(stage1), *_odd(system))
 
 
 def _plain(script: str, stage1: str) -> list[bytes]:
@@ -157,6 +160,21 @@ def _posted(stage1: str) -> list[bytes]:
         b"Content-Length: 99999999999999999999\r\n\r\n" + report,
     )
     return [asked + each for each in bodies]
+
+
+def _measured(stage1: str) -> list[bytes]:
+    parts = {
+        "ek": "ek_ecc.pub",
+        "ak": "ecc.pub",
+        "quote": "ecc.quote",
+        "signature": "ecc.sig",
+        "registers": "pcrs",
+    }
+    told = "".join(
+        f"{key}={b64encode(tpmvectors.vector(name)).decode()}\n" for key, name in parts.items()
+    ).encode()
+    length = b"Content-Length: %d\r\n\r\n" % len(told)
+    return [f"POST /t/{stage1}/{what} HTTP/1.1\r\n".encode() + _HOST + length + told for what in ("tpm", "quote")]
 
 
 def _odd(system: str) -> list[bytes]:

@@ -40,6 +40,9 @@ install() {
     inst_multiple -o chroot dropbear dropbearconvert ls lsblk ps
     # For what overlays declare of labels and capabilities.
     inst_multiple -o chcon setcap
+    # For what the head node wants to know of its TPM; the library is one that the tools load by its name.
+    inst_multiple -o tpm2
+    inst_libdir_file 'libtss2-tcti-device.so*'
     # shellcheck disable=SC2154 # moddir is set by dracut
     inst_hook cmdline 20 "$moddir/accept-root.sh"
     inst_hook mount 10 "$moddir/mount-root.sh"

@@ -68,7 +68,8 @@ fetch_overlay() {
     # sheet tells its digest.
     tries=0
     while :; do
-        fetch_small overlay/system "$WORK/system.cpio"
+        fetch_small "$(with_ticket overlay/system)" "$WORK/system.cpio"
+        unseal "$WORK/system.cpio"
         found=$(sha256sum "$WORK/system.cpio" | cut -d ' ' -f 1)
         [ "$found" != "$(sheet overlay_sha256)" ] || return 0
         tries=$((tries + 1))

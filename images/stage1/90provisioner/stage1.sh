@@ -3,7 +3,7 @@
 # Stage 1: network from the kernel line, the root file system, overlays over it, a report at every step.
 #
 # Kernel line: prov.url=http://HEAD:PORT prov.token=TOKEN prov.mac=MAC prov.interface=NAME prov.ip=ADDRESS/PREFIX
-# prov.root=KIND and, where there are, prov.size=SIZE, prov.prefetch=1, prov.gateway=ADDRESS, prov.https=PORT and
+# prov.root=KIND and, where there are, prov.size=SIZE, prov.prefetch=1, prov.gateway=ADDRESS, prov.https=PORT, prov.tpm=1 and
 # prov.also=URL,URL of other head nodes. With prov.root=none no token: the machine is no node, and is looked at.
 # Nothing that comes from the network is ever evaluated: the boot sheet is read key by key.
 
@@ -20,7 +20,7 @@ OTHERS=
 TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
-for part in console network head trust memory image overlays handover log hooks rescue hardware root-overlay root-tmpfs root-stream \
+for part in console network head trust tpm memory image overlays handover log hooks rescue hardware root-overlay root-tmpfs root-stream \
     root-disk lasting; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
@@ -50,6 +50,7 @@ stage1_main() {
     # shellcheck disable=SC2046 # words without blanks
     report stage1.started $(measurements) "kernel=$(cut -d ' ' -f 3 /proc/version)" "memory=$(kib_of MemTotal)" > /dev/null
     tell_hardware
+    attest
     fetch_sheet
     break_at sheet
     rescue
@@ -60,6 +61,7 @@ stage1_main() {
     break_at overlay
     late_hooks
     break_at handover
+    forget_tpm
     stop_ssh
     hand_over
 }

@@ -29,7 +29,7 @@ is_signed() {
 fetch_sheet() {
     # The sheet is what everything else is measured by. The nonce makes it one of this very moment.
     nonce=$(tr -d '\n-' < /proc/sys/kernel/random/uuid)
-    fetch_small "sheet?nonce=$nonce" "$WORK/answer"
+    fetch_small "$(with_ticket "sheet?nonce=$nonce")" "$WORK/answer"
     if ! has_keys; then
         mv "$WORK/answer" "$WORK/sheet"
         say "sheet: not checked, this stage 1 came without keys of the site"

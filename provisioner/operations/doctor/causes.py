@@ -53,6 +53,33 @@ CAUSES = (
         "prov keys show on every head node: all must show the same",
     ),
     _cause(
+        "tpm-tools",
+        "lacks tpm2",
+        "the machine that built this image has no tpm2-tools, so its stage 1 cannot show a TPM",
+        "apt-get install tpm2-tools",
+        "prov image build RECIPE --name IMAGE",
+    ),
+    _cause(
+        "tpm-absent",
+        "shows no TPM",
+        "the machine has no TPM 2.0, it is switched off, or the kernel of the image has no driver for it",
+        "look at the settings of the firmware",
+        f"prov node set {NODE} tpm.required=false",
+    ),
+    _cause(
+        "tpm-refused",
+        "refuses the TPM|has proven nothing in this boot|for its TPM is none",
+        "the TPM of the machine is not the one that is enrolled, or it measured what nobody accepted",
+        f"prov tpm show {NODE}",
+        f"prov tpm accept {NODE}, or prov tpm enrol {NODE}, where you know why",
+    ),
+    _cause(
+        "tpm-faulty",
+        "the TPM (makes|does|could)|not closed for this TPM",
+        "the TPM does not do what stage 1 asks of it: locked, in use, or broken",
+        f"prov boot log {NODE}",
+    ),
+    _cause(
         "stream-refused",
         "cannot be streamed|does not stream",
         "the head node does not give the root image block by block",

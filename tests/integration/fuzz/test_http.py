@@ -23,6 +23,7 @@ async def test_honest_requests_reach_what_they_want(tmp_path: Path) -> None:
 
     assert {"200", "206", "400", "404", "416"} <= set(outcomes)
     assert served.events["stage1.started"] > 0
+    assert served.events["tpm.unknown"] > 0
 
 
 @pytest.mark.timeout(300)

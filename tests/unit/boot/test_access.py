@@ -29,6 +29,8 @@ OPEN = {
     (TokenStage.STAGE1, Resource.REPORT),
     (TokenStage.STAGE1, Resource.LOG),
     (TokenStage.STAGE1, Resource.HARDWARE),
+    (TokenStage.STAGE1, Resource.TPM),
+    (TokenStage.STAGE1, Resource.QUOTE),
     (TokenStage.SYSTEM, Resource.RUNTIME_OVERLAY),
     (TokenStage.SYSTEM, Resource.REPORT),
     (TokenStage.STREAM, Resource.STREAM),

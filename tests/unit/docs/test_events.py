@@ -35,6 +35,7 @@ FIRST = (
     "stage1",
     "state",
     "stream",
+    "tpm",
     "uki",
 )
 NAME = re.compile(rf"({'|'.join(FIRST)})\.([a-z]+)")

@@ -261,3 +261,16 @@ def test_a_secret_is_nothing_that_can_be_undone_and_is_passed_over(complete: Pat
         to_undo(complete, None)
     with pytest.raises(ConflictError, match="of a secret, of which nothing is kept"):
         to_undo(complete, newest.id)
+
+
+def test_a_sealed_secret_of_a_node_whose_tpm_is_not_asked_for_is_a_mistake(complete: Paths) -> None:
+    (complete.site / "provisioner.yaml").write_text(f"{SITE}secrets: {{app: {{sealed: tpm}}, key: {{}}}}\n")
+
+    with pytest.raises(ConfigError) as failed:
+        check_strictly(complete, catalogue(complete))
+    found = [(each.file, each.message) for each in failed.value.problems]
+
+    words = "the secret app is sealed, and no TPM is asked for (2 nodes: n[1-2])"
+    assert found == [("overlays/app/rootfs/etc/app.conf.j2", words)]
+    (complete.site / "nodes.d/z.yaml").write_text("nodes: {'n[1-2]': {tpm: {required: true}}}\n")
+    check_strictly(complete, catalogue(complete))
