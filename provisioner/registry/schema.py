@@ -24,7 +24,7 @@ from provisioner import __version__
 from provisioner.config.paths import Paths
 
 # Another number here, or another version of the product: snapshots are compiled again.
-VERSION = f"6 {__version__}"
+VERSION = f"7 {__version__}"
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
