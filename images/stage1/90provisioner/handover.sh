@@ -3,6 +3,7 @@
 
 hand_over() {
     send_log
+    [ -z "${TELLING-}" ] || wait "$TELLING" || :
     # The answer is the token of the running system: it goes to a file that only root reads, never to the
     # kernel line. The token of stage 1 is dead from here on.
     attempts=0

@@ -112,6 +112,8 @@ survey() {
 }
 
 tell_hardware() {
-    # For nodes too, beside everything else: nothing waits for it.
+    # For nodes too, beside everything else. The hand-over waits for it: the token of stage 1 ends there.
     (told_hardware | ask --max-time 30 --data-binary @- --output /dev/null "$BASE/hardware" 2> /dev/null) &
+    # shellcheck disable=SC2034 # handover.sh waits for it
+    TELLING=$!
 }
