@@ -47,7 +47,7 @@ def test_every_variable_that_templates_get_has_a_type() -> None:
         ("node.resources.users", "node.resources.users", "anything"),
         ("node.root.kind", "node.root.kind", "overlay or tmpfs or single or stream or disk"),
         ("node.discoverable", "node.discoverable", "yes or no"),
-        ("head.address", "head.address", "IPv4 address"),
+        ("head.address", "head.address", "IPv4 address or IPv6 address"),
         ("ssh.host_private_key", "ssh.host_private_key", "text"),
         ("host_trust.patterns", "host_trust.patterns", "text"),
         ("cluster", "cluster", "text"),
