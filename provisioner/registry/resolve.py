@@ -40,6 +40,7 @@ from provisioner.model.resolved import (
     Source,
 )
 from provisioner.model.steps import dotted
+from provisioner.model.tpm import DEFAULT_REGISTERS, Registers
 from provisioner.model.written import BootSource, LoaderKind, Network, NodeEntry, RootKind, Site, Swap, UnifiedMode
 from provisioner.registry.addresses import ipv4_of, ipv6_of
 from provisioner.registry.devices import interface_fields, misfits
@@ -56,6 +57,7 @@ DEFAULTS: Facts = {
     ("boot", "attempts"): Fact(3, ()),
     ("boot", "loader"): Fact(LoaderKind.AUTO, ()),
     ("boot", "unified"): Fact(UnifiedMode.AUTO, ()),
+    ("tpm", "pcrs"): Fact(Registers(DEFAULT_REGISTERS), ()),
     ("script",): Fact("boot", ()),
 }
 DEFAULT_LABEL = "default"
