@@ -7,7 +7,7 @@ import click
 from provisioner.cli import labstorm
 from provisioner.config.paths import Paths
 
-FIRMWARE = click.Choice(["bios", "uefi", "uefi-http", "secure", "secure-http", "site-key"])
+FIRMWARE = click.Choice(["bios", "uefi", "uefi-http", "secure", "secure-http", "site-key", "arm64"])
 ACCELERATORS = click.Choice(["tcg", "kvm", "auto"])
 
 
