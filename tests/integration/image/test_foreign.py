@@ -10,12 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provisioner.errors import IntegrityError, UnavailableError
 from provisioner.host.run import run
-from provisioner.image import libraries
+from provisioner.image import libraries, mmdebstrap, stage1
+from provisioner.image.codec import Codec
+from provisioner.image.kernel import Kernel
+from provisioner.image.recipe import MmdebstrapRecipe
+from tests.support.imagetree import tree
 
-pytestmark = [pytest.mark.integration, pytest.mark.needs("dracut", "ldd")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("dracut", "ldd", "arch-test")]
 
-_GETARG = Path(__file__).resolve().parents[3] / "images/stage1/getarg"
+_STAGE1 = Path(__file__).resolve().parents[3] / "images/stage1"
+_GETARG = _STAGE1 / "getarg"
 _DRACUTS_OWN = Path("/usr/lib/dracut/dracut-util")
 
 _KEYS = st.sampled_from(["a", "b", "ab", "prov.url"])
@@ -75,3 +81,22 @@ def test_words_of_the_kernel_line_are_found_as_dracuts_own_program_finds_them(
     # Theirs crashes where a value is asked for and a word has none.
     if theirs.returncode >= 0:
         assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
+
+
+def test_an_image_without_the_programs_of_stage_1_hears_which_they_are(tmp_path: Path) -> None:
+    root, scratch = tree(tmp_path / "tree", {"usr/lib/modules/6.1/modules.builtin": ""}), tmp_path / "scratch"
+    scratch.mkdir()
+    kernel = Kernel("6.1", root / "boot/vmlinuz-6.1", root / "usr/lib/modules/6.1", "another")
+    wish = stage1.Wish(_STAGE1 / stage1.MODULE, Codec.GZIP)
+
+    with pytest.raises(IntegrityError, match=r"the image lacks .*openssl.*: stage 1 for another takes"):
+        stage1.build(root, kernel, wish, output=tmp_path / "stage1", scratch=scratch)
+    assert not (tmp_path / "stage1").exists()
+
+
+def test_packages_whose_scripts_do_not_run_here_are_not_even_fetched(tmp_path: Path) -> None:
+    recipe = MmdebstrapRecipe(kind="mmdebstrap", suite="bookworm").model_copy(update={"architecture": "pdp11"})
+
+    with pytest.raises(UnavailableError, match="programs for pdp11 do not run on this machine") as caught:
+        mmdebstrap.make_tree(recipe, tmp_path / "tree", sources=tmp_path / "none", log=tmp_path / "log")
+    assert "qemu-user-static" in (caught.value.hint or "")
