@@ -119,7 +119,9 @@ def _of_image(module: Path, place: Path) -> dict[str, str]:
         link.unlink()
         shutil.copytree(target, link)
     # The one program of dracut itself that goes into an initramfs.
-    shutil.copy2(module.parent / _GETARG, place / "dracut" / "dracut-util")
+    reader = place / "dracut" / "dracut-util"
+    shutil.copy2(module.parent / _GETARG, reader)
+    reader.chmod(0o755)
     (place / "conf.d" / "places.conf").write_text(_PLACES)
     return {"dracutsysrootdir": str(place), "DRACUT_LDD": str(libraries.wrapper(place, place / "ldd"))}
 

@@ -96,7 +96,7 @@ def test_it_is_another_processor_and_its_firmware_started_only_what_is_signed(bo
 
 def test_the_image_says_what_it_is_for_and_a_rehearsal_asks_as_such_a_machine(booted: Booted) -> None:
     shown = json.loads(booted.site.prov("image", "show", IMAGE, "--format", "json"))
-    rehearsed = booted.site.prov("simulate", "n001")
+    rehearsed = booted.site.prov("simulate", "n001", "--firmware", "arm64")
 
     assert shown["architecture"] == "aarch64"
     assert "shimaa64.efi" in rehearsed
