@@ -8,7 +8,7 @@ from provisioner.cli import labstorm
 from provisioner.config.paths import Paths
 
 FIRMWARE = click.Choice(
-    ["bios", "uefi", "uefi-http", "uefi-v6", "secure", "secure-http", "site-key", "site-key-http"]
+    ["bios", "uefi", "uefi-http", "uefi-v6", "secure", "secure-http", "site-key", "site-key-http", "arm64"]
 )
 ACCELERATORS = click.Choice(["tcg", "kvm", "auto"])
 

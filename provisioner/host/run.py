@@ -27,6 +27,7 @@ _PACKAGES = {
     "unsquashfs": "squashfs-tools",
     "dracut": "dracut-core",
     "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-system-aarch64": "qemu-system-arm",
     "skopeo": "skopeo",
     "sbsign": "sbsigntool",
     "sbverify": "sbsigntool",

@@ -8,7 +8,7 @@ from provisioner.errors import ProvisionerError
 from provisioner.image import inside
 
 BOOTABLE = "linux/amd64"
-"""The platform whose images nodes can boot."""
+"""The platform that is taken where nobody says another."""
 
 _MACHINES = {
     "linux/amd64": "x86_64",
@@ -50,5 +50,5 @@ def of_tree(root: Path) -> str:
 def demand(found: str, wanted: str, source: str) -> None:
     """ProvisionerError unless what a source holds is for the platform that is wanted; unknown ones pass."""
     if found and found != wanted:
-        hint = f"--platform {found} imports it all the same; nodes boot {BOOTABLE} only"
+        hint = f"--platform {found} imports it all the same; nodes boot linux/amd64 and linux/arm64"
         raise ProvisionerError(f"{source} is for {found}, not for {wanted}", hint=hint)

@@ -177,11 +177,12 @@ def _packed(
 
 def _describe(name: str, tree: _Tree, obtained: Obtained) -> Generation:
     system = osrelease.read(tree.folder)
+    machine = tree.kernel.machine if tree.kernel else architecture.machine(obtained.origin.platform)
     return Generation(
         image=name,
         number=0,
         created=time.time(),
-        architecture=architecture.machine(obtained.origin.platform),
+        architecture=machine,
         os_name=system.name,
         os_id=system.id,
         os_version=system.version,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import NotFoundError
-from provisioner.image import inside
+from provisioner.image import armkernel, inside
 
 _IN_MODULES = ("vmlinuz", "vmlinux", "Image")
 _IN_BOOT = re.compile(r"(vmlinuz|vmlinux|Image|linux)-.+")
@@ -23,11 +23,15 @@ _VERSION = slice(0x20E, 0x210)
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A bootable kernel: its release as `uname -r` will print it, its file and the folder of its modules."""
+    """A bootable kernel: its release as `uname -r` will print it, its file and the folder of its modules.
+
+    `machine` is the processor that it runs on, as `uname -m` will print it.
+    """
 
     release: str
     file: Path
     modules: Path
+    machine: str = "x86_64"
 
     @property
     def has_modules(self) -> bool:
@@ -57,9 +61,10 @@ def every(root: Path) -> tuple[Kernel, ...]:
     modules = inside.resolve(root, "/lib/modules")
     kernels: dict[str, Kernel] = {}
     for file in _candidates(root, modules):
-        release = release_of(file)
-        if release:
+        if release := release_of(file):
             kernels.setdefault(release, Kernel(release, file, modules / release))
+        elif release := armkernel.release_of(file):
+            kernels.setdefault(release, Kernel(release, file, modules / release, "aarch64"))
     return tuple(sorted(kernels.values(), key=lambda kernel: _preference(kernel.release)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provisioner.errors import CommandError
+from provisioner.errors import CommandError, UnavailableError
 from provisioner.host.run import require, run
 from provisioner.image import chamber, inside
 from provisioner.image.recipe import MmdebstrapRecipe
@@ -25,6 +25,8 @@ def make_tree(recipe: MmdebstrapRecipe, tree: Path, *, sources: Path, log: Path)
     `sources` is an apt sources file. All output goes to `log`; its end is in the CommandError of a failure.
     """
     require("mmdebstrap")
+    if recipe.architecture is not None:
+        _demand_programs_of(recipe.architecture)
     log.unlink(missing_ok=True)
     command = _command(recipe, tree, sources)
     try:
@@ -53,6 +55,15 @@ def add_to_tree(recipe: MmdebstrapRecipe, tree: Path, *, sources: Path | None, l
     return _newest_package(tree, recipe.epoch)
 
 
+def _demand_programs_of(architecture: str) -> None:
+    """The scripts of packages run while they are installed: by this machine, or by an emulator that it has."""
+    try:
+        run(["arch-test", architecture])
+    except CommandError:
+        message = f"programs for {architecture} do not run on this machine, and the packages bring some"
+        raise UnavailableError(message, hint="apt-get install qemu-user-static binfmt-support") from None
+
+
 def _wanted(recipe: MmdebstrapRecipe) -> list[str]:
     return [*(each for each in recipe.packages if each not in recipe.remove), _INITRAMFS_MAKER]
 
@@ -62,6 +73,8 @@ def _command(recipe: MmdebstrapRecipe, tree: Path, sources: Path) -> list[str | 
     apt = ["--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Languages none"]
     excludes = [f"--dpkgopt=path-exclude={path}" for path in recipe.exclude]
     options = ["--mode=root", "--variant=minbase", "--format=directory", f"--include={packages}"]
+    if recipe.architecture is not None:
+        options.append(f"--architectures={recipe.architecture}")
     return [*_ALONE, "mmdebstrap", *options, *apt, *excludes, str(recipe.suite), tree, sources]
 
 

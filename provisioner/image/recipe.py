@@ -104,10 +104,11 @@ class Recipe(_Written):
 
 
 class MmdebstrapRecipe(Recipe):
-    """An image of Debian, made with mmdebstrap."""
+    """An image of Debian, made with mmdebstrap; `architecture` as Debian names it, the machine's own if None."""
 
     kind: Literal["mmdebstrap"]
     suite: Word | None = None
+    architecture: Literal["amd64", "arm64"] | None = None
 
     @property
     def lacks(self) -> tuple[str, ...]:

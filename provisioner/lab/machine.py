@@ -22,6 +22,9 @@ OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 # The same with System Management Mode, behind which the keys are kept, and with Microsoft's keys enrolled.
 OVMF_SECURE_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.ms.fd")
 OVMF_SECURE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd")
+# One program with and without Secure Boot: the keys in the variables decide. These know Microsoft's.
+AAVMF_CODE = Path("/usr/share/AAVMF/AAVMF_CODE.fd")
+AAVMF_VARIABLES = Path("/usr/share/AAVMF/AAVMF_VARS.ms.fd")
 
 
 class MachineFirmware(StrEnum):
@@ -29,7 +32,8 @@ class MachineFirmware(StrEnum):
 
     uefi-http: without PXE, so that it boots by HTTP. uefi-v6: without PXE over IPv4, so that it boots over IPv6.
     secure: with Secure Boot and Microsoft's keys. secure-http: that, and without PXE. site-key: with Secure Boot
-    and the site's own key alone. site-key-http: that without PXE.
+    and the site's own key alone. site-key-http: that without PXE. arm64: another processor, with Secure Boot and
+    Microsoft's keys.
     """
 
     BIOS = "bios"
@@ -40,10 +44,21 @@ class MachineFirmware(StrEnum):
     SECURE_HTTP = "secure-http"
     SITE_KEY = "site-key"
     SITE_KEY_HTTP = "site-key-http"
+    ARM64 = "arm64"
+
+    @property
+    def architecture(self) -> str:
+        """The processor, as `uname -m` prints it."""
+        return "aarch64" if self is MachineFirmware.ARM64 else "x86_64"
+
+    @property
+    def tpm(self) -> str:
+        """The TPM that its firmware knows, as QEMU names the device."""
+        return "tpm-tis-device" if self is MachineFirmware.ARM64 else "tpm-crb"
 
     @property
     def is_secure(self) -> bool:
-        """Whether it starts only what is signed."""
+        """Whether it starts only what is signed, guarded by System Management Mode."""
         return self in (MachineFirmware.SECURE, MachineFirmware.SECURE_HTTP) or self.has_site_key
 
     @property
@@ -59,11 +74,15 @@ class MachineFirmware(StrEnum):
     @property
     def code(self) -> Path:
         """The program of a UEFI firmware."""
+        if self is MachineFirmware.ARM64:
+            return AAVMF_CODE
         return OVMF_SECURE_CODE if self.is_secure else OVMF_CODE
 
     @property
     def variables(self) -> Path:
         """What its variables are when a machine is new."""
+        if self is MachineFirmware.ARM64:
+            return AAVMF_VARIABLES
         if self.has_site_key:
             return OVMF_VARIABLES
         return OVMF_SECURE_VARIABLES if self.is_secure else OVMF_VARIABLES
@@ -74,6 +93,8 @@ class MachineFirmware(StrEnum):
         if self is MachineFirmware.BIOS:
             # Without graphics SeaBIOS and iPXE talk on the serial line.
             return "q35,graphics=off"
+        if self is MachineFirmware.ARM64:
+            return "virt"
         return "q35,smm=on" if self.is_secure else "q35"
 
     def options(self) -> list[str]:
@@ -105,8 +126,11 @@ class Accelerator(StrEnum):
     TCG = "tcg"
     KVM = "kvm"
 
-    def options(self) -> list[str]:
-        """Accelerator and processor model."""
+    def options(self, architecture: str = "x86_64") -> list[str]:
+        """Accelerator and processor model for a guest; one of another architecture than x86-64 is emulated."""
+        if architecture != "x86_64":
+            # What ARM servers of 2018 have: enough for every distribution, and nothing newer to emulate.
+            return ["-accel", "tcg,thread=multi,tb-size=128", "-cpu", "cortex-a72"]
         match self:
             case Accelerator.TCG:
                 # Nehalem is x86-64-v2, what EL9 needs; anything newer costs time to emulate.
@@ -179,10 +203,10 @@ class VirtualMachine:
     def command(self, accelerator: Accelerator = Accelerator.TCG) -> list[str]:
         """The QEMU command, to be run in the folder of the machine."""
         return [
-            "qemu-system-x86_64",
+            f"qemu-system-{self.firmware.architecture}",
             *("-name", self.name),
             *("-machine", self.firmware.machine),
-            *accelerator.options(),
+            *accelerator.options(self.firmware.architecture),
             *("-smp", "1", "-m", str(self.memory)),
             *("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none"),
             *("-serial", f"file:{SERIAL_FILE}"),
@@ -194,7 +218,7 @@ class VirtualMachine:
             *("-smbios", f"type=1,manufacturer=Provisioner,product=Lab,serial=LAB-{self.name}"),
             *self.firmware.options(),
             *(word for number, drive in enumerate(self.drives) for word in _drive(drive, number)),
-            *(tpm.options() if self.tpm else []),
+            *(tpm.options(self.firmware.tpm) if self.tpm else []),
             *self._direct(),
         ]
 

@@ -42,13 +42,13 @@ class Qmp:
     ) -> None:
         self._socket.close()
 
-    def execute(self, command: str) -> Any:
-        """Run a command without arguments and return what it returns.
+    def execute(self, command: str, **arguments: object) -> Any:
+        """Run a command and return what it returns.
 
         UnavailableError when the machine refuses it or does not answer.
         """
         try:
-            self._socket.sendall(json.dumps({"execute": command}).encode() + b"\n")
+            self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
             return self._answer("return")
         except OSError as error:
             raise self._silent(error) from None
@@ -60,6 +60,10 @@ class Qmp:
     def reset(self) -> None:
         """Press the reset button."""
         self.execute("system_reset")
+
+    def press(self, key: str) -> None:
+        """Press and release a key of the machine's keyboard, as QEMU names it: `down`, `ret`, `a`."""
+        self.execute("send-key", keys=[{"type": "qcode", "data": key}])
 
     def quit(self) -> None:
         """Cut the power; QEMU ends."""

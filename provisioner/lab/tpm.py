@@ -17,11 +17,11 @@ STATE = "tpm"
 _READY_SECONDS = 10.0
 
 
-def options() -> list[str]:
+def options(device: str = "tpm-crb") -> list[str]:
     """The TPM 2.0 as QEMU wants it."""
     return [
         *("-chardev", f"socket,id=tpm0,path={SOCKET}"),
-        *("-tpmdev", "emulator,id=tpm0,chardev=tpm0", "-device", "tpm-crb,tpmdev=tpm0"),
+        *("-tpmdev", "emulator,id=tpm0,chardev=tpm0", "-device", f"{device},tpmdev=tpm0"),
     ]
 
 

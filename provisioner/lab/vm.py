@@ -49,7 +49,8 @@ class RunningMachine:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SERIAL_FILE).write_bytes(b"")
         if machine.firmware is not MachineFirmware.BIOS:
-            _copy_variables(machine.variables or machine.firmware.variables, folder)
+            package = "ovmf" if machine.firmware.architecture == "x86_64" else "qemu-efi-aarch64"
+            _copy_variables(machine.variables or machine.firmware.variables, folder, package)
         if machine.tpm:
             tpm.start(namespace, folder)
         with (folder / "qemu.log").open("wb") as output:
@@ -116,9 +117,9 @@ class RunningMachine:
         return (self.folder / "qemu.log").read_text(errors="replace").strip()[-2000:]
 
 
-def _copy_variables(variables: Path, folder: Path) -> None:
+def _copy_variables(variables: Path, folder: Path, package: str) -> None:
     try:
         shutil.copyfile(variables, folder / VARIABLES_FILE)
     except FileNotFoundError:
         message = f"UEFI nodes need the firmware {variables}, which does not exist"
-        raise UnavailableError(message, hint="apt-get install ovmf") from None
+        raise UnavailableError(message, hint=f"apt-get install {package}") from None

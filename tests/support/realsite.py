@@ -40,7 +40,7 @@ _ENDED = frozenset({"ready", "degraded", "failed"})
 
 def image_store() -> Path:
     """The folder of an image store that holds debian-12; builds it where its ingredients have changed."""
-    return built_once(CACHE / _ingredients(), _build) / "site" / "var" / "images"
+    return built_once(CACHE / ingredients(), _build) / "site" / "var" / "images"
 
 
 def _build(store: Path) -> None:
@@ -51,7 +51,8 @@ def _build(store: Path) -> None:
     prov(store / "site", "image", "exec", STREAMED, "--streamed", "--", "touch", "/etc/streamed", timeout=900)
 
 
-def _ingredients() -> str:
+def ingredients() -> str:
+    """What stands for everything that images are made with."""
     digest = hashlib.sha256()
     for path in sorted([*(CHECKOUT / "images").rglob("*"), *(CHECKOUT / "provisioner" / "image").glob("*.py")]):
         if path.is_file():
@@ -69,6 +70,9 @@ def prov(root: Path, *words: str, timeout: float = 120) -> str:
 
 class RealSite:
     """A site, its daemon and its machines. Leaving it ends everything."""
+
+    image = "debian-12"
+    """What its nodes boot."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -97,7 +101,7 @@ class RealSite:
             "--kernel-arg",
             "no_timer_check",
         )
-        prov(root, "group", "add", "compute", "--yes", "--image", "debian-12", *arguments)
+        prov(root, "group", "add", "compute", "--yes", "--image", cls.image, *arguments)
         prov(
             root,
             "group",
@@ -159,14 +163,14 @@ class RealSite:
         boots = History(self.paths.events).boots(node, limit=1)
         return boots[0] if boots else None
 
-    def wait_for_boot(self, node: str, *, after: str | None = None) -> BootRecord:
+    def wait_for_boot(self, node: str, *, after: str | None = None, seconds: float = BOOT_SECONDS) -> BootRecord:
         """Wait until a boot of the node, other than `after`, is ready, degraded or failed."""
 
         def ended() -> BootRecord | None:
             boot = self.last_boot(node)
             return boot if boot and boot.id != after and boot.state in _ENDED else None
 
-        return wait_until(ended, f"the boot of {node} to end", BOOT_SECONDS)
+        return wait_until(ended, f"the boot of {node} to end", seconds)
 
     def wait_for_event(self, node: str, name: str) -> Event:
         """Wait until the newest boot of a node has an event."""

@@ -51,8 +51,9 @@ class Cell:
 
 
 def cells() -> list[tuple[MachineFirmware, RootKind]]:
-    """What there is to boot, row by row."""
-    return [(firmware, kind) for firmware in MachineFirmware for kind in RootKind if kind in BUILT]
+    """What there is to boot, row by row. Another processor needs another image (test_arm64.py)."""
+    rows = [firmware for firmware in MachineFirmware if firmware.architecture == "x86_64"]
+    return [(firmware, kind) for firmware in rows for kind in RootKind if kind in BUILT]
 
 
 def boot_cell(site: RealSite, firmware: MachineFirmware, kind: RootKind) -> Cell:

@@ -23,19 +23,38 @@ installkernel() {
     instmods tpm_crb tpm_tis
 }
 
+# The files of stream.pl's two modules; of the image where dracut collects from one (dracutsysrootdir).
+perl_modules() {
+    # shellcheck disable=SC2154 # set by whoever runs dracut, or not at all
+    if [[ -z $dracutsysrootdir ]]; then
+        perl -Mstrict -Mwarnings -e 'print "$_\n" for values %INC'
+        return
+    fi
+    for name in strict.pm warnings.pm; do
+        for place in "$dracutsysrootdir"/usr/lib/*/perl-base "$dracutsysrootdir"/usr/share/perl{5,/5.*}; do
+            [[ -e $place/$name ]] && echo "${place#"$dracutsysrootdir"}/$name" && break
+        done
+    done
+}
+
+# What an image lacks of these is told when it is packed, and not when a node boots.
+demand() {
+    inst_multiple "$@" || [[ -z $dracutsysrootdir ]] || exit 1
+}
+
 install() {
-    inst_multiple sh cat cp cpio curl cut date grep head ip losetup mkdir modprobe mount mv openssl readlink rm sha256sum sleep sync tee tr \
+    demand sh cat cp cpio curl cut date grep head ip losetup mkdir modprobe mount mv openssl readlink rm sha256sum sleep sync tee tr \
         truncate umount uname
     # The keeper of a root that streams (stream.pl), with the two modules that it uses.
-    inst_multiple perl
-    perl -Mstrict -Mwarnings -e 'print "$_\n" for values %INC' | while read -r file; do inst_simple "$file"; done
+    demand perl
+    perl_modules | while read -r file; do inst_simple "$file"; done
     # shellcheck disable=SC2154 # moddir is set by dracut
     inst_simple "$moddir/stream.pl" /usr/lib/provisioner/stream.pl
     # For roots on a disk; what the building machine lacks, stage 1 names when a node wants it.
-    inst_multiple blkid df ln sed tail udevadm
+    demand blkid df ln sed tail udevadm
     inst_multiple -o sfdisk wipefs mkfs.ext4 fsck.ext4 /etc/mke2fs.conf mkfs.xfs fsck.xfs
     # For its log, its hooks and its shell.
-    inst_multiple chmod dmesg gzip setsid sort timeout
+    demand chmod dmesg gzip setsid sort timeout
     # For whoever looks around in it, by ssh too.
     inst_multiple -o chroot dropbear dropbearconvert ls lsblk ps
     # For what overlays declare of labels and capabilities.

@@ -26,10 +26,11 @@ DIRECT = DirectBoot(Path("/boot/vmlinuz"), Path("/tmp/initrd"), "console=ttyS0 q
         ("uefi-v6", VirtualMachine("n001", MAC, firmware=MachineFirmware.UEFI_V6)),
         ("secure", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.SECURE)),
         ("site-key-http", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.SITE_KEY_HTTP)),
+        ("arm64", VirtualMachine("n001", MAC, "tap1", firmware=MachineFirmware.ARM64)),
         ("direct", VirtualMachine("n001", MAC, memory=512, direct=DIRECT)),
         ("cabled", VirtualMachine("n001", MAC, cables=CABLES)),
     ],
-    ids=["bios", "uefi", "uefi-http", "uefi-v6", "secure", "site-key-http", "direct", "cabled"],
+    ids=["bios", "uefi", "uefi-http", "uefi-v6", "secure", "site-key-http", "arm64", "direct", "cabled"],
 )
 def test_the_command_of_a_machine(name: str, machine: VirtualMachine, golden: Golden) -> None:
     golden(f"lab/{name}.txt", "\n".join(machine.command()) + "\n")
@@ -53,6 +54,14 @@ def test_an_accelerated_machine_gets_the_processor_of_the_host() -> None:
     words = VirtualMachine("n001", MAC).command(Accelerator.KVM)
 
     assert words[words.index("-accel") + 1 :][:3] == ["kvm", "-cpu", "host"]
+
+
+def test_a_machine_of_another_processor_is_emulated_whatever_the_host_has() -> None:
+    words = VirtualMachine("n001", MAC, firmware=MachineFirmware.ARM64, tpm=True).command(Accelerator.KVM)
+
+    assert words[0] == "qemu-system-aarch64"
+    assert "kvm" not in words
+    assert "tpm-tis-device,tpmdev=tpm0" in words
 
 
 def test_no_two_machines_share_a_uuid() -> None:
