@@ -97,6 +97,8 @@ class Generation(Record):
     `archive` is the tree as a cpio archive, for nodes whose root is the initramfs. `verity` is the hash tree of
     `root` and `verity_root` its root hash in hexadecimal, for nodes that read the root block by block.
 
+    `selinux` is the policy that labels `root`, and its mode (`targeted, enforcing`); empty without labels.
+
     A *base* is a tree that cannot boot: it has no kernel, stage 1 or root, and `lacks` says what is missing.
     """
 
@@ -120,6 +122,7 @@ class Generation(Record):
     archive: Artifact | None = None
     verity: Artifact | None = None
     verity_root: str = ""
+    selinux: str = ""
     removed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     parent: str | None = None

@@ -109,6 +109,10 @@ class _Look:
             message = "the image has no inventory, so there is nothing to compare with: build or import it again"
             yield Misfit("", "", Level.WARNING, message)
             return
+        if facts.selinux is not None and not generation.selinux:
+            wants = f"{facts.selinux.type}, {facts.selinux.mode}"
+            message = f"the image asks for SELinux ({wants}), and its root has no labels: build or import it again"
+            yield Misfit("", "", Level.WARNING, message)
         trees = self._trees.made(case.nodes[0], generation.name)
         made = {each.entry.path: (each.overlay, each.entry) for each in trees}
         yield from misfits(made, facts, files)

@@ -38,7 +38,8 @@ install() {
     inst_multiple chmod dmesg gzip setsid sort timeout
     # For whoever looks around in it, by ssh too.
     inst_multiple -o chroot dropbear dropbearconvert ls lsblk ps
-    # For what overlays declare of labels and capabilities.
+    # For what overlays declare of labels and capabilities, and for labels of SELinux.
+    inst_multiple find
     inst_multiple -o chcon setcap
     # shellcheck disable=SC2154 # moddir is set by dracut
     inst_hook cmdline 20 "$moddir/accept-root.sh"

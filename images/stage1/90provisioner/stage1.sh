@@ -21,7 +21,7 @@ TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
 for part in console network head trust memory image overlays handover log hooks rescue hardware root-overlay root-tmpfs root-stream \
-    root-disk lasting; do
+    root-disk lasting selinux; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done
@@ -59,6 +59,7 @@ stage1_main() {
     apply_overlays
     break_at overlay
     late_hooks
+    label_root
     break_at handover
     stop_ssh
     hand_over
