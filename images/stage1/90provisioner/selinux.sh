@@ -7,12 +7,14 @@
 # load_policy, and its own restorecon gives labels after that. Nothing is enforced until the system starts: systemd
 # loads the policy once more, and sets what the image and the kernel line want.
 
+# Where the kernel has a folder for it when SELinux is on.
+SELINUXFS=/sys/fs/selinux
 # What restorecon gets: the names that were laid over the root, or `everything` where the whole root is new.
 RELABEL=names
 
 selinux_mode() {
     # enforcing or permissive; nothing where the kernel has SELinux off, or the image. The kernel line counts more.
-    [ -d "${SELINUXFS:=/sys/fs/selinux}" ] || return 0
+    [ -d "$SELINUXFS" ] || return 0
     mode=$(chroot "$NEWROOT" sed -n 's/^SELINUX=[[:blank:]]*\([A-Za-z]*\).*/\1/p' /etc/selinux/config 2> /dev/null |
         tail -n 1 | tr '[:upper:]' '[:lower:]')
     case $mode in
@@ -53,12 +55,12 @@ laid_names() {
     if [ -d "$WORK/upper/files" ]; then
         (cd "$WORK/upper/files" && find . | sed 's/^\.$/\//; s/^\.//')
     else
-        while IFS= read -r name; do
+        cat "$WORK/names" "$WORK/taken-off" 2> /dev/null | while IFS= read -r name; do
             while :; do
                 echo "/$name"
                 case $name in */*) name=${name%/*} ;; *) break ;; esac
             done
-        done < "$WORK/names" | sort -u
+        done | sort -u
     fi
 }
 
@@ -72,6 +74,19 @@ give_labels() {
     fi > "$WORK/log" 2>&1
 }
 
+mount_as_init() {
+    # An overlay file system opens what lies below it in the name of whoever mounted it. That was the kernel's domain,
+    # whose files services may not use; those of init they may. What was labelled stays in the layers.
+    [ -n "${LAYERS-}" ] || return 0
+    umount "$NEWROOT" || return 1
+    (
+        domain=$(sed 's/:kernel_t/:init_t/' /proc/self/attr/current)
+        # A policy without it keeps the kernel's.
+        echo "$domain" > /proc/self/attr/current || :
+        mount_overlay
+    )
+}
+
 label_root() {
     # Last of all that changes the new root.
     SELINUX_MODE=$(selinux_mode)
@@ -81,10 +96,11 @@ label_root() {
         selinux_trouble "the image's policy cannot be loaded: $(last_words)"
         return 0
     fi
-    status=0
-    give_labels || status=$?
+    why=
+    give_labels || why="files cannot be labelled: $(last_words)"
     leave_policy
-    [ "$status" -eq 0 ] || selinux_trouble "files cannot be labelled: $(last_words)" || return 0
+    mount_as_init 2> /dev/null || fail "the kernel cannot mount the overlay file system"
+    [ -z "$why" ] || selinux_trouble "$why" || return 0
     label_declared
     say "SELinux: labelled ($SELINUX_MODE)"
 }

@@ -64,6 +64,12 @@ def test_what_overlays_brought_gets_labels_and_the_folders_above_too(tmp_path: P
     assert names == ["/etc", "/etc/motd", "/usr", "/usr/local", "/usr/local/bin", "/usr/local/bin/tool"]
 
 
+def test_what_came_back_on_a_root_that_lasts_gets_labels_too(tmp_path: Path) -> None:
+    label(tmp_path, 'echo etc/issue > "$WORK/taken-off"')
+
+    assert "/etc/issue" in asked(tmp_path)
+
+
 def test_under_an_overlay_file_system_all_that_was_written_gets_labels_its_top_included(tmp_path: Path) -> None:
     upper = tmp_path / "work/upper/files"
     (upper / "etc").mkdir(parents=True)
@@ -72,6 +78,19 @@ def test_under_an_overlay_file_system_all_that_was_written_gets_labels_its_top_i
     label(tmp_path)
 
     assert sorted(asked(tmp_path)[2:]) == ["/", "/etc", "/etc/hook wrote"]
+
+
+def test_an_overlay_file_system_is_mounted_once_more_when_all_is_labelled(tmp_path: Path) -> None:
+    (tmp_path / "work/upper/files").mkdir(parents=True)
+    mounts = 'umount() { echo "umount $*" >> "$SCRATCH/asked"; }; mount() { echo "mount $*" >> "$SCRATCH/asked"; }'
+
+    label(tmp_path, f"LAYERS=lowerdir=a,upperdir=b; {mounts}")
+
+    root = tmp_path / "root"
+    assert asked(tmp_path)[-2:] == [
+        f"umount {root}",
+        f"mount -t overlay -o lowerdir=a,upperdir=b provisioner {root}",
+    ]
 
 
 def test_a_root_that_is_new_is_labelled_as_a_whole(tmp_path: Path) -> None:
