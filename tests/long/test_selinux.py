@@ -31,7 +31,7 @@ LABELS = {
     "/etc/ssh/ssh_host_ed25519_key": "sshd_key_t",
     "/root/.ssh/authorized_keys": "ssh_home_t",
 }
-NUMBERS = {RootKind.OVERLAY: 1, RootKind.TMPFS: 2, RootKind.SINGLE: 3, RootKind.STREAM: 4}
+NUMBERS = {RootKind.OVERLAY: 1, RootKind.TMPFS: 2, RootKind.STREAM: 3}
 
 
 @pytest.fixture(scope="module")

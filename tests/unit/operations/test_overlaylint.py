@@ -97,6 +97,17 @@ def test_an_image_that_asks_for_selinux_without_labels_is_warned_of(
     assert (asks in messages) is warns
 
 
+def test_a_policy_that_is_enforced_on_an_initramfs_is_warned_of(paths: Paths, tmp_path: Path) -> None:
+    config = "SELINUX=enforcing\nSELINUXTYPE=targeted\n"
+    made = stored(paths, tree(tmp_path / "policed", {"etc/selinux/config": config}))
+    publish(paths, made.model_copy(update={"selinux": "targeted, enforcing"}))
+    (paths.site / "nodes.d/z.yaml").write_text("nodes: {n002: {root: {kind: single}}}\n")
+
+    nodes = [each.nodes for each in found(paths) if "nobody make files on a root" in each.misfit.message]
+
+    assert nodes == ["n002"]
+
+
 def test_mistakes_that_check_finds_come_first(paths: Paths) -> None:
     (paths.site / "overlays/motd/rootfs/x.j2").write_text("{{ nothing }}")
 
