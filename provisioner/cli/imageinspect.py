@@ -45,6 +45,7 @@ def _in_words(found: dict[str, Any]) -> dict[str, Any]:
         "kernels": ", ".join(_kernel(each, found["kernel_release"]) for each in found["kernels"]) or "none",
         "init": found["init"] or "none",
         "cpu": f"{found['cpu']['level']} or better ({found['cpu']['evidence']})",
+        "selinux": found["selinux"] or "off",
         **services,
         "users": ", ".join(found["users"]) or "none that can log in",
         "units": f"{found['units']['all']}, {found['units']['started']} started at boot",

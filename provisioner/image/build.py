@@ -35,7 +35,7 @@ from provisioner.trust.bootkey import BootKey
 Say = Callable[[str], None]
 Obtain = Callable[[Path], "Obtained"]
 
-_PINNED = {"kernel", "stage1", "root", "tree", "archive", "verity", "verity_root"}
+_PINNED = {"kernel", "stage1", "root", "tree", "archive", "verity", "verity_root", "selinux"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _packed(
     if key.exists and key.signs_kernels:
         say("sign the kernel")
         sign_in_place(done.files["kernel"], key, paths.state / "secureboot" / "signed")
-    made: dict[str, Artifact | str] = {"verity_root": done.verity_root}
+    made: dict[str, Artifact | str] = {"verity_root": done.verity_root, "selinux": done.selinux}
     return made | {name: store.add_artifact(paths, file) for name, file in done.files.items()}, done.warnings
 
 

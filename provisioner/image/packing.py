@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import ProvisionerError
-from provisioner.image import codec, initramfs, inside, squashfs, stage1, verity
+from provisioner.image import codec, initramfs, inside, selinux, squashfs, stage1, verity
 from provisioner.image.kernel import Kernel
 from provisioner.model.image import Packing
 
@@ -22,11 +22,13 @@ class Packed:
     """Finished files by what they are (kernel, stage1, root, verity, archive), and what a person should know.
 
     `verity_root` is the root hash of the tree; both are missing where the kernel could not use them.
+    `selinux` is the policy that the root is labelled for, if any.
     """
 
     files: Mapping[str, Path]
     warnings: tuple[str, ...]
     verity_root: str = ""
+    selinux: str = ""
 
 
 def pack(
@@ -42,12 +44,11 @@ def pack(
     files = {name: work / name for name in ("kernel", "stage1", "root")}
     shutil.copyfile(kernel.file, files["kernel"])
     say(f"make stage 1 for kernel {kernel.release}")
-    scratch = work / "scratch"
-    scratch.mkdir()
     wish = stage1.Wish(module, codecs.stage1, packing.drivers, packing.thorough)
-    stage1.build(tree, kernel, wish, output=files["stage1"], scratch=scratch)
+    stage1.build(tree, kernel, wish, output=files["stage1"], scratch=_room(work, "scratch"))
     say(f"pack the root as squashfs ({codecs.root.value})")
-    squashfs.pack(tree, files["root"], codec=codecs.root, epoch=epoch, packing=packing)
+    with selinux.labelled(tree, _room(work, "labels")) as labels:
+        squashfs.pack(tree, files["root"], codec=codecs.root, epoch=epoch, packing=packing)
     if packing.excludes:
         _check_left(tree, kernel, files["root"])
     hashes = _hash_tree(kernel, files["root"], packing, say)
@@ -57,8 +58,14 @@ def pack(
         whole = initramfs.Wish(module.parent / initramfs.INIT, codecs.stage1, epoch, packing.thorough)
         notes = initramfs.pack(tree, squashfs.names(files["root"]), whole, output=work / "archive")
         archive = Packed({"archive": work / "archive"}, notes)
-    warnings = (*codecs.warnings, *hashes.warnings, *archive.warnings)
-    return Packed({**files, **hashes.files, **archive.files}, warnings, hashes.verity_root)
+    warnings = (*codecs.warnings, *labels.warnings, *hashes.warnings, *archive.warnings)
+    return Packed({**files, **hashes.files, **archive.files}, warnings, hashes.verity_root, labels.policy)
+
+
+def _room(work: Path, name: str) -> Path:
+    folder = work / name
+    folder.mkdir()
+    return folder
 
 
 def _hash_tree(kernel: Kernel, root: Path, packing: Packing, say: Say) -> Packed:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from provisioner.image import accounts, codec, inside, kernel, osrelease, programs, units
+from provisioner.image import accounts, codec, inside, kernel, osrelease, programs, selinux, units
 from provisioner.image.cpulevel import cpu_need
 from provisioner.image.kernel import Kernel
 from provisioner.model.inventory import ImageKernel, Init, Inventory
@@ -96,6 +96,7 @@ def survey(root: Path) -> Inventory:
         packages=(),
         texts=_texts(root),
         cpu=cpu_need(root),
+        selinux=selinux.policy(root),
     )
 
 

@@ -99,6 +99,7 @@ class Generation(Record):
 
     `uki` is kernel and stage 1 as one program of UEFI, signed by the site (image.unified); `uki_anchor` is the
     digest of the keys in it, by which a head node knows whether they are those of today (trust.anchor).
+    `selinux` is the policy that labels `root`, and its mode (`targeted, enforcing`); empty without labels.
 
     A *base* is a tree that cannot boot: it has no kernel, stage 1 or root, and `lacks` says what is missing.
     """
@@ -125,6 +126,7 @@ class Generation(Record):
     verity_root: str = ""
     uki: Artifact | None = None
     uki_anchor: str = ""
+    selinux: str = ""
     removed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     parent: str | None = None

@@ -97,12 +97,20 @@ class CpuNeed(Fact):
     evidence: str
 
 
+class SelinuxPolicy(Fact):
+    """What etc/selinux/config asks for: a policy by its name, such as targeted, and whether it is enforced."""
+
+    type: str
+    mode: Literal["enforcing", "permissive"]
+
+
 class Inventory(Fact):
     """The facts of one image generation. The list of its files is apart (`model.imagefiles`).
 
     `os` is the assignments of os-release(5). `network` has the network backends, `services` other well-known
     programs. `package_manager` is dpkg, rpm or None. `texts` has what small public files say, by their path.
     `cpu` is what processors must have, None where nothing tells it. `notes` names what could not be read.
+    `selinux` is None where the image leaves SELinux off.
     """
 
     format: int = FORMAT
@@ -118,6 +126,7 @@ class Inventory(Fact):
     packages: tuple[Package, ...]
     texts: Mapping[str, str]
     cpu: CpuNeed | None = None
+    selinux: SelinuxPolicy | None = None
     notes: tuple[str, ...] = ()
 
     def unit(self, name: str) -> Unit | None:

@@ -34,6 +34,7 @@ def inspect_image(paths: Paths, reference: str, *, top: int = 10) -> dict[str, A
         "kernels": [each.model_dump(exclude={"config"}) for each in facts.kernels],
         "init": f"{facts.init.name} {facts.init.version}".strip() if facts.init else "",
         "cpu": _cpu(facts),
+        "selinux": _selinux(facts, generation),
         "network": [each.model_dump() for each in facts.network],
         "services": [each.model_dump() for each in facts.services],
         "users": [each.name for each in facts.users if _logs_in(each)],
@@ -61,6 +62,12 @@ def _cpu(facts: Inventory) -> dict[str, str]:
     if facts.cpu is not None and facts.cpu.level >= level:
         level, evidence = facts.cpu.level, f"as {facts.cpu.evidence} says"
     return {"level": "x86-64" if level == 1 else f"x86-64-v{level}", "evidence": evidence}
+
+
+def _selinux(facts: Inventory, generation: Generation) -> str:
+    """The policy that the image asks for, and whether its root has the labels; empty where it asks for none."""
+    asked = f"{facts.selinux.type}, {facts.selinux.mode}" if facts.selinux else ""
+    return asked if not asked or generation.selinux else f"{asked}, but the root has no labels"
 
 
 def _logs_in(user: User) -> bool:

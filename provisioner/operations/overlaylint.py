@@ -13,9 +13,11 @@ from provisioner.image import inventory
 from provisioner.model.boot import Boot
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.image import Generation
+from provisioner.model.inventory import Inventory
 from provisioner.model.nodeset import fold
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.snapshot import Snapshot
+from provisioner.model.written import RootKind
 from provisioner.operations.check import check
 from provisioner.operations.fetches import Tokens
 from provisioner.operations.keyshapes import KeyShapes
@@ -47,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Nodes that get the same overlays over the same image by the same groups; the first one is looked at."""
+    """Nodes with the same image, overlays, groups and kind of root; the first one is looked at."""
 
     generation: Generation | None
     nodes: Sequence[ResolvedNode]
@@ -109,6 +111,7 @@ class _Look:
             message = "the image has no inventory, so there is nothing to compare with: build or import it again"
             yield Misfit("", "", Level.WARNING, message)
             return
+        yield from _labels(case, facts, generation)
         trees = self._trees.made(case.nodes[0], generation.name)
         made = {each.entry.path: (each.overlay, each.entry) for each in trees}
         yield from misfits(made, facts, files)
@@ -126,6 +129,18 @@ class _Look:
             yield Misfit("", "", Level.PROBLEM, error.message)
 
 
+def _labels(case: _Case, facts: Inventory, generation: Generation) -> Iterator[Misfit]:
+    if facts.selinux is None:
+        return
+    wants = f"the image asks for SELinux ({facts.selinux.type}, {facts.selinux.mode})"
+    if not generation.selinux:
+        message = f"{wants}, and its root has no labels: build or import it again"
+        yield Misfit("", "", Level.WARNING, message)
+    if facts.selinux.mode == "enforcing" and case.nodes[0].root.kind is RootKind.SINGLE:
+        message = f"{wants}, which lets nobody make files on a root of kind single: choose another kind"
+        yield Misfit("", "", Level.WARNING, message)
+
+
 def _cases(
     nodes: Iterable[ResolvedNode], catalogue: Catalogue, names: frozenset[str], image: str | None
 ) -> Iterator[_Case]:
@@ -133,7 +148,7 @@ def _cases(
     for node in nodes:
         overlays = (node.system_overlays, node.runtime_overlays)
         if not names or not names.isdisjoint((*overlays[0], *overlays[1])):
-            alike.setdefault((image or node.image, overlays, node.groups), []).append(node)
+            alike.setdefault((image or node.image, overlays, node.groups, node.root.kind), []).append(node)
     for group in alike.values():
         reference = image or group[0].image
         yield _Case(catalogue.find(reference) if reference else None, group)

@@ -26,6 +26,8 @@ take_off() {
         mkdir -p "$NEWROOT/$(above "$name")"
         cp -aT "$KEPT/files/$name" "$NEWROOT/$name" || fail "the overlay file $name cannot be taken off the root"
     done < "$KEPT/laid"
+    # What came back needs its label of SELinux (selinux.sh).
+    cp "$KEPT/laid" "$WORK/taken-off"
     sync
     rm -rf "$KEPT"
 }

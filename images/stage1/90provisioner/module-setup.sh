@@ -57,7 +57,8 @@ install() {
     demand chmod dmesg gzip setsid sort timeout
     # For whoever looks around in it, by ssh too.
     inst_multiple -o chroot dropbear dropbearconvert ls lsblk ps
-    # For what overlays declare of labels and capabilities.
+    # For what overlays declare of labels and capabilities, and for labels of SELinux.
+    inst_multiple find
     inst_multiple -o chcon setcap
     # For what the head node wants to know of its TPM; the library is one that the tools load by its name.
     inst_multiple -o tpm2

@@ -237,6 +237,8 @@ install_root() {
     begun=$(uptime_seconds)
     fetch_image "$NEWROOT/$OURS/image"
     unpack_root
+    # Links were copied without their labels of SELinux.
+    RELABEL=everything
     mark_installed
     report disk.installed "device=$DEVICE" "bytes=$ROOT_SIZE" "started=$begun" > /dev/null
 }

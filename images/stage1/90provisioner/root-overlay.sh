@@ -12,7 +12,11 @@ mount_layers() {
     size=$(argument size)
     mount_memory provisioner-upper "$WORK/upper" "${size:-50%}" 755
     mkdir "$WORK/upper/files" "$WORK/upper/work"
-    mount -t overlay -o "lowerdir=$WORK/lower,upperdir=$WORK/upper/files,workdir=$WORK/upper/work" \
-        provisioner "$NEWROOT" || fail "the kernel cannot mount the overlay file system"
+    LAYERS="lowerdir=$WORK/lower,upperdir=$WORK/upper/files,workdir=$WORK/upper/work"
+    mount_overlay || fail "the kernel cannot mount the overlay file system"
     say "root: mounted"
+}
+
+mount_overlay() {
+    mount -t overlay -o "$LAYERS" provisioner "$NEWROOT"
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# shellcheck disable=SC2154 # NEWROOT is dracut's variable
+# shellcheck disable=SC2034,SC2154 # the parts share these names; dracut's variable
 # Root kind "tmpfs": the image unpacked in memory. Nothing of the packed image stays.
 
 check_size() {
@@ -20,6 +20,8 @@ root_tmpfs() {
     # With owners, modes, times, hard links and extended attributes: capabilities and labels are such.
     cp -a "$WORK/lower/." "$NEWROOT/" 2> "$WORK/error" ||
         fail "the root image cannot be unpacked: $(head -c 300 "$WORK/error")"
+    # What is in memory has no labels of SELinux yet, and what was copied none on links.
+    RELABEL=everything
     umount "$WORK/lower"
     losetup --detach "$device"
     umount "$WORK/image" || fail "the packed root image cannot be let go"

@@ -21,7 +21,7 @@ TAB=$(printf '\t')
 
 STAGE1=${STAGE1:-/usr/lib/provisioner}
 for part in console network head trust tpm memory image overlays handover log hooks rescue hardware root-overlay root-tmpfs root-stream \
-    root-disk lasting; do
+    root-disk lasting selinux; do
     # shellcheck source=/dev/null
     . "$STAGE1/$part.sh"
 done
@@ -60,6 +60,7 @@ stage1_main() {
     apply_overlays
     break_at overlay
     late_hooks
+    label_root
     break_at handover
     forget_tpm
     stop_ssh

@@ -31,6 +31,13 @@ CAUSES = (
         "prov secureboot status",
     ),
     _cause(
+        "selinux-labels",
+        "^SELinux is enforcing",
+        "the image enforces SELinux, and its policy or its programs (policycoreutils) do not work in it",
+        f"prov boot log {NODE}",
+        f"prov node set {NODE} kernel.args=[enforcing=0]",
+    ),
+    _cause(
         "driver-absent",
         "no network device has the address",
         "stage 1 has no driver for the network card, or the card has another MAC",

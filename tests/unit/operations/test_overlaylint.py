@@ -10,6 +10,7 @@ from provisioner.config.paths import Paths
 from provisioner.errors import ConfigError, NotFoundError
 from provisioner.image.store import catalogue, publish
 from provisioner.operations.overlaylint import Finding, lint
+from provisioner.overlay.fits import Level
 from tests.support.imagetree import stored, tree
 from tests.support.resolved import generation
 from tests.support.site import SITE, write_site
@@ -80,6 +81,31 @@ def test_an_image_without_an_inventory_is_said_to_have_none(paths: Paths) -> Non
     (finding,) = found(paths, "motd")
 
     assert "has no inventory" in finding.misfit.message
+
+
+@pytest.mark.parametrize(("labels", "warns"), [("", True), ("targeted, enforcing", False)])
+def test_an_image_that_asks_for_selinux_without_labels_is_warned_of(
+    paths: Paths, tmp_path: Path, labels: str, warns: bool
+) -> None:
+    config = "SELINUX=enforcing\nSELINUXTYPE=targeted\n"
+    made = stored(paths, tree(tmp_path / "policed", {"etc/selinux/config": config}))
+    publish(paths, made.model_copy(update={"selinux": labels}))
+
+    messages = [each.misfit.message for each in found(paths) if each.misfit.level is Level.WARNING]
+
+    asks = "the image asks for SELinux (targeted, enforcing), and its root has no labels: build or import it again"
+    assert (asks in messages) is warns
+
+
+def test_a_policy_that_is_enforced_on_an_initramfs_is_warned_of(paths: Paths, tmp_path: Path) -> None:
+    config = "SELINUX=enforcing\nSELINUXTYPE=targeted\n"
+    made = stored(paths, tree(tmp_path / "policed", {"etc/selinux/config": config}))
+    publish(paths, made.model_copy(update={"selinux": "targeted, enforcing"}))
+    (paths.site / "nodes.d/z.yaml").write_text("nodes: {n002: {root: {kind: single}}}\n")
+
+    nodes = [each.nodes for each in found(paths) if "nobody make files on a root" in each.misfit.message]
+
+    assert nodes == ["n002"]
 
 
 def test_mistakes_that_check_finds_come_first(paths: Paths) -> None:

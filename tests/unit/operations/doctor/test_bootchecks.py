@@ -54,6 +54,7 @@ from tests.support.ward import Ward
         ("the head node refuses the root image (status 403)", "fetch-refused"),
         ("the overlay file etc/x would leave the image by its link etc", "overlay-unfit"),
         ("the late hook 10-x.sh failed with status 3: no disk", "hook-failed"),
+        ("SELinux is enforcing, and files cannot be labelled: the overlay x", "selinux-labels"),
         ("the head node did not take the hand-over", "handover-lost"),
         ("eth0 does not take the address 10.0.1.1/16", "device-refused"),
         ("another machine has the address fd00::11/64", "address-taken"),
