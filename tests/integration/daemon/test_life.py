@@ -36,9 +36,10 @@ def gone(process: psutil.Process) -> bool:
 def kill(head: HeadNode) -> None:
     """End the daemon with -9, and wait until its workers have ended too."""
     running = processes(head)
+    assert "Traceback" not in head.log()
     head.daemon.kill()
     eventually(lambda: all(gone(process) for process in running))
-    # A worker that was just beginning says that it lost its daemon, with a traceback.
+    # What workers say when their daemon is gone is no word of the daemon.
     head.daemon.log.write_text("")
 
 
