@@ -134,8 +134,8 @@ class Accelerator(StrEnum):
         match self:
             case Accelerator.TCG:
                 # Nehalem is x86-64-v2, what EL9 needs; anything newer costs time to emulate.
-                # 128 MiB of translated code instead of 1 GiB: QEMU 7.2 walks through all translations of a page
-                # at each write to it, and a guest that cleared pages of old programs stood still for 45 s.
+                # 128 MiB of translated code instead of 1 GiB: with that, a guest of QEMU 7.2 that cleared pages
+                # stood still for 45 s, QEMU itself busy in one loop (by a profile, over translations of a page).
                 return ["-accel", "tcg,thread=multi,tb-size=128", "-cpu", "Nehalem"]
             case Accelerator.KVM:
                 return ["-accel", "kvm", "-cpu", "host"]

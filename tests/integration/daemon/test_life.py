@@ -33,12 +33,22 @@ def gone(process: psutil.Process) -> bool:
         return True
 
 
+def kill(head: HeadNode) -> None:
+    """End the daemon with -9, and wait until its workers have ended too."""
+    running = processes(head)
+    assert "Traceback" not in head.log()
+    head.daemon.kill()
+    eventually(lambda: all(gone(process) for process in running))
+    # What workers say when their daemon is gone is no word of the daemon.
+    head.daemon.log.write_text("")
+
+
 def test_a_boot_goes_on_under_its_id_after_the_daemon_was_killed(head: HeadNode) -> None:
     machine, later = head.machine(), head.machine()
     tokens, system = machine.start(), later.hand_over()
     boot = machine.boot
 
-    head.daemon.kill()
+    kill(head)
     head.daemon.start()
 
     assert machine.get(f"/t/{tokens.script}/kernel").body == KERNEL
@@ -56,7 +66,7 @@ def test_a_stage_that_was_closed_before_the_daemon_was_killed_stays_closed(head:
     tokens = machine.start()
     machine.report(tokens.stage1, "handover.done")
 
-    head.daemon.kill()
+    kill(head)
     head.daemon.start()
 
     assert machine.get(f"/t/{tokens.stage1}/root").status == 403
@@ -64,12 +74,9 @@ def test_a_stage_that_was_closed_before_the_daemon_was_killed_stays_closed(head:
 
 
 def test_a_killed_daemon_leaves_no_workers_behind(head: HeadNode) -> None:
-    running = processes(head)
-    assert len(running) > 1
+    assert len(processes(head)) > 1
 
-    head.daemon.kill()
-
-    eventually(lambda: all(gone(process) for process in running))
+    kill(head)
 
 
 def test_workers_that_are_killed_are_replaced_and_the_next_machine_gets_its_script(head: HeadNode) -> None:
