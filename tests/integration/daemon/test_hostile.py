@@ -55,7 +55,7 @@ def test_an_undefined_variable_costs_its_own_node(head: HeadNode) -> None:
 
     assert answer.status == 422
     assert (
-        f"{BROKEN}:2: 'provisioner.model.resolved.ResolvedNode object' has no attribute 'nothing'" in answer.text
+        f"{BROKEN}:2: a node has no field 'nothing'" in answer.text
     )
 
 
