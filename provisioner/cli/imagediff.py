@@ -15,7 +15,7 @@ from provisioner.config.paths import Paths
 @output.format_option
 @click.pass_obj
 def command(paths: Paths, *, old: str, new: str, everything: bool, style: str) -> None:
-    """Show what differs between two images: packages, kernel, drivers, users, units, network."""
+    """Show what differs between two images: packages, kernel, drivers, users, units, network, files."""
     from provisioner.cli.findings import write_difference
     from provisioner.operations.imagediff import image_difference
 

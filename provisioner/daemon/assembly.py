@@ -176,6 +176,7 @@ def _status(current: Current, missing: Callable[[], list[str]]) -> Callable[[], 
         return {
             "version": __version__,
             "pid": os.getpid(),
+            "namespace": net.namespace(),
             "started": started,
             "revision": current.snapshot.revision,
             "nodes": len(current.snapshot.nodes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def interfaces() -> list[tuple[str, IPv4Interface]]:
         for each in all_
         if each.family == socket.AF_INET and each.netmask
     ]
+
+
+def namespace() -> int | None:
+    """The inode of this process's network namespace, which is its identity (namespaces(7)); None without /proc."""
+    with suppress(OSError):
+        return Path("/proc/self/ns/net").stat().st_ino
+    return None
 
 
 def link_speed(device: str, devices: Path = Path("/sys/class/net")) -> int | None:

@@ -50,11 +50,9 @@ class Reports:
             await self._steering.reported(record)
         match report.event:
             case "rescue.entered":
-                self._site.ledger.settle(record, "rescue", now=self._site.now())
+                await self._settle(record, "rescue")
             case "failed":
-                self._site.ledger.settle(
-                    record, "failed", now=self._site.now(), reason=report.facts.get("reason", "")
-                )
+                await self._settle(record, "failed", report.facts.get("reason", ""))
             case "handover.done":
                 return await self._hand_over(claims, record)
             case "system.report":
@@ -62,6 +60,11 @@ class Reports:
             case _:
                 pass
         return web.Response(text="")
+
+    async def _settle(self, record: BootRecord, state: str, reason: str = "") -> None:
+        """Close a boot. Whoever got the answer does not say it again, so it is on the disk before the answer."""
+        self._site.ledger.settle(record, state, now=self._site.now(), reason=reason)
+        await self._site.recorder.flush()
 
     async def _hand_over(self, claims: Claims, record: BootRecord) -> web.Response:
         self._site.ledger.advance(record, TokenStage.SYSTEM, now=self._site.now())
@@ -73,10 +76,13 @@ class Reports:
         now = self._site.now()
         reason = _complaint(report.facts)
         first = record.state == TokenStage.SYSTEM.value
-        settled = self._site.ledger.settle(record, "degraded" if reason else "ready", now=now, reason=reason)
+        state = "degraded" if reason else "ready"
+        settled = self._site.ledger.settle(record, state, now=now, reason=reason)
         self._site.recorder.save_report(record.node, record.id, now, dict(report.facts))
         if first:
             self._site.record(_ready(settled, now, reason))
+        if settled is not record:
+            await self._site.recorder.flush()
         headers = {streamtoken.HEADER: streamtoken.stream_token(self._site, claims)} if _streams(report) else None
         return web.Response(text=self._gate.system_token(claims), headers=headers)
 

@@ -22,6 +22,7 @@ from provisioner.model.resolved import ResolvedNode
 from provisioner.model.switch import Switch, members
 from provisioner.operations.imagecards import lost_cards
 from provisioner.operations.overlaylint import lint_nodes
+from provisioner.operations.treecontrast import Contents, contents, file_changes
 from provisioner.overlay.fits import Level, Misfit
 from provisioner.render.environment import RenderError
 
@@ -67,6 +68,10 @@ class _Side:
     def modules(self) -> dict[str, str]:
         return drivers.modules_of(self.generation, self.files)
 
+    def contents(self, paths: Paths) -> Contents:
+        """Its files and what is in them."""
+        return contents(paths, self.generation, self.files, self.facts.packages)
+
     def has(self, driver: str) -> bool:
         """Whether its kernel has a driver."""
         return driver in self.built_in or driver in self.modules
@@ -75,7 +80,8 @@ class _Side:
 def image_difference(paths: Paths, old: str, new: str) -> ImageDifference:
     """Two images, by any name. NotFoundError for one that is not there, or was never surveyed."""
     before, after = _side(paths, old), _side(paths, new)
-    findings = (*contrast(before.facts, after.facts), *_lost_drivers(before, after))
+    files = file_changes(before.contents(paths), after.contents(paths))
+    findings = (*contrast(before.facts, after.facts), *_lost_drivers(before, after), *files)
     return ImageDifference(before.generation.name, after.generation.name, _ordered(findings))
 
 

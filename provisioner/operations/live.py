@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,29 @@ class _UnixConnection(http.client.HTTPConnection):
 
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=_TIMEOUT)
-        self._path = path
+        self.path = path
+        self.peer = 0
 
     def connect(self) -> None:
-        """Connect to the socket instead of a host."""
+        """Connect to the socket; `peer` is then the process that listens, 0 where it is not seen from here."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_TIMEOUT)
-        self.sock.connect(str(self._path))
+        self.sock.connect(str(self.path))
+        # unix(7): struct ucred begins with the process id, as this process's namespace counts.
+        (self.peer,) = struct.unpack_from("i", self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
 
 
 def status(paths: Paths) -> dict[str, Any] | None:
     """What the daemon says of itself, or None when it does not run.
 
-    Raises UnavailableError when it runs, but does not answer.
+    `pid` is its process as seen from here: in a lab it counts processes anew. Raises UnavailableError when it
+    runs, but does not answer.
     """
-    return _ask(paths, "GET", "/v1/status")
+    connection = _UnixConnection(paths.control_socket)
+    told = _ask(connection, "GET", "/v1/status")
+    if told and connection.peer:
+        told["pid"] = connection.peer
+    return told
 
 
 def runtime(paths: Paths) -> dict[str, Any] | None:
@@ -43,7 +52,7 @@ def runtime(paths: Paths) -> dict[str, Any] | None:
     `since` is when (Unix seconds) the daemon began to serve its revision. Raises UnavailableError when it runs,
     but does not answer.
     """
-    return _ask(paths, "GET", "/v1/runtime")
+    return _ask(_UnixConnection(paths.control_socket), "GET", "/v1/runtime")
 
 
 def reload(paths: Paths) -> dict[str, Any] | None:
@@ -51,7 +60,7 @@ def reload(paths: Paths) -> dict[str, Any] | None:
 
     Raises UnavailableError when it runs, but does not answer.
     """
-    return _ask(paths, "POST", "/v1/reload")
+    return _ask(_UnixConnection(paths.control_socket), "POST", "/v1/reload")
 
 
 def push(paths: Paths, nodes: Sequence[str]) -> dict[str, Any] | None:
@@ -60,7 +69,8 @@ def push(paths: Paths, nodes: Sequence[str]) -> dict[str, Any] | None:
     The answer has the lists `told`, `next` and `limited` (http.pokes.Push). Raises UnavailableError when it
     runs, but does not answer.
     """
-    return _ask(paths, "POST", "/v1/push", json.dumps({"nodes": list(nodes)}).encode())
+    body = json.dumps({"nodes": list(nodes)}).encode()
+    return _ask(_UnixConnection(paths.control_socket), "POST", "/v1/push", body)
 
 
 def serve_changes(paths: Paths) -> str:
@@ -73,10 +83,9 @@ def serve_changes(paths: Paths) -> str:
     return f"{count} mistake{'s' if count > 1 else ''} in the site; see prov check" if count else ""
 
 
-def _ask(paths: Paths, method: str, route: str, body: bytes | None = None) -> dict[str, Any] | None:
-    connection = _UnixConnection(paths.control_socket)
+def _ask(connection: _UnixConnection, method: str, route: str, body: bytes | None = None) -> dict[str, Any] | None:
     try:
-        if not _listens(paths.control_socket, connection):
+        if not _listens(connection):
             return None
         connection.request(method, route, body)
         response = connection.getresponse()
@@ -88,11 +97,11 @@ def _ask(paths: Paths, method: str, route: str, body: bytes | None = None) -> di
         connection.close()
 
 
-def _listens(path: Path, connection: _UnixConnection) -> bool:
+def _listens(connection: _UnixConnection) -> bool:
     """Connect; False when there is no socket, or nobody behind it."""
     try:
         # A path too long for a socket is one that no daemon could listen on: stat says so, connect does not.
-        path.stat()
+        connection.path.stat()
         connection.connect()
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         return False

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import Template, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -17,6 +17,7 @@ from provisioner.errors import ProvisionerError
 from provisioner.render.escape import FILTERS, Multiline, UnsafeValueError, one_line, printed
 from provisioner.render.inputs import Inputs, inputs_of
 from provisioner.render.quote import QUOTERS
+from provisioner.render.undefined import NamedUndefined
 
 MAX_OUTPUT = 16 << 20
 # What a template can raise: our refusals, Jinja's own, and those of Python for what filters and methods get.
@@ -67,7 +68,7 @@ class Renderer:
 
     def __init__(self) -> None:
         environment = _Sandbox(
-            undefined=StrictUndefined,
+            undefined=NamedUndefined,
             finalize=printed,
             trim_blocks=True,
             lstrip_blocks=True,

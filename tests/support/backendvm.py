@@ -178,7 +178,7 @@ class BackendSite(RealSite):
     def _set_up_peer(self) -> None:
         if not self._has_peer:
             self._ended("peer1", after=None)
-            self.ask("10.0.2.1", peervm.commands())
+            self.ask("10.0.2.1", peervm.COMMANDS)
             self._has_peer = True
 
     def ask(self, address: str, script: str, *, timeout: float = 120) -> str:

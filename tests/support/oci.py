@@ -205,38 +205,35 @@ def good_layers() -> list[bytes]:
 
 def hostile_layers(outside: Path) -> dict[str, list[bytes]]:
     """Images that try to reach a folder outside, which holds a file `secret`."""
-    there = str(outside)
-    up = "../" * 12
-    link = Tar().add("e", "symlink", link=there)
+    there, up = str(outside), "../" * 12 + str(outside).strip("/")
     return {
-        "dot-dot": [Tar().add(up + there.strip("/") + "/pwn1", data=b"x").done()],
+        "dot-dot": [Tar().add(up + "/pwn1", data=b"x").done()],
         "absolute": [Tar().add(there + "/pwn2", data=b"x").done()],
-        "symlink-then-write": [Tar().add("e", "symlink", link=there).add("e/pwn3", data=b"x").done()],
-        "symlink-then-write-in-next-layer": [
-            Tar().add("e", "symlink", link=up + there.strip("/")).done(),
-            Tar().add("e/pwn4", data=b"x").done(),
-        ],
-        "hardlink-with-dot-dot": [Tar().add("s", "hardlink", link=up + there.strip("/") + "/secret").done()],
+        "hardlink-with-dot-dot": [Tar().add("s", "hardlink", link=up + "/secret").done()],
+        "nul-in-name": [Tar().add("\u00e4\0b", data=b"x").done()],
+        "root-is-a-symlink": [Tar().add(".", "symlink", link=there).add("pwn5", data=b"x").done()],
+        **_through_links(there, up),
+        **_whiteouts(there),
+    }
+
+
+def _link(there: str) -> Tar:
+    return Tar().add("e", "symlink", link=there)
+
+
+def _through_links(there: str, up: str) -> dict[str, list[bytes]]:
+    return {
+        "symlink-then-write": [_link(there).add("e/pwn3", data=b"x").done()],
+        "symlink-then-write-in-next-layer": [_link(up).done(), Tar().add("e/pwn4", data=b"x").done()],
         "hardlink-through-symlink": [
-            Tar()
-            .add("e", "symlink", link=there)
-            .add("s", "hardlink", link="e/secret")
-            .add("s", data=b"OVERWRITTEN")
-            .done()
+            _link(there).add("s", "hardlink", link="e/secret").add("s", data=b"OVERWRITTEN").done()
         ],
         "hardlink-to-symlink": [
-            Tar().add("e", "symlink", link=there + "/secret").add("h", "hardlink", link="e").done(),
+            _link(there + "/secret").add("h", "hardlink", link="e").done(),
             Tar().add("h", data=b"OVERWRITTEN").done(),
         ],
-        "whiteout-of-dot-dot": [Tar().add("d", "directory").done(), Tar().add("d/.wh...").done()],
-        "whiteout-of-dot": [Tar().add("d", "directory").done(), Tar().add("d/.wh..").done()],
-        "whiteout-through-symlink": [link.done(), Tar().add("e/.wh.secret").done()],
-        "opaque-through-symlink": [
-            Tar().add("e", "symlink", link=there).done(),
-            Tar().add("e/.wh..wh..opq").done(),
-        ],
         "directory-over-symlink": [
-            Tar().add("e", "symlink", link=there).done(),
+            _link(there).done(),
             Tar().add("e", "directory", mode=0o777, owner=(1234, 0)).done(),
         ],
         "attributes-of-symlink": [
@@ -244,8 +241,15 @@ def hostile_layers(outside: Path) -> dict[str, list[bytes]]:
             .add("e", "symlink", link=there + "/secret", xattrs={"user.pwn": b"1"}, mode=0o777, owner=(77, 0))
             .done()
         ],
-        "nul-in-name": [Tar().add("\u00e4\0b", data=b"x").done()],
-        "root-is-a-symlink": [Tar().add(".", "symlink", link=there).add("pwn5", data=b"x").done()],
+    }
+
+
+def _whiteouts(there: str) -> dict[str, list[bytes]]:
+    return {
+        "whiteout-of-dot-dot": [Tar().add("d", "directory").done(), Tar().add("d/.wh...").done()],
+        "whiteout-of-dot": [Tar().add("d", "directory").done(), Tar().add("d/.wh..").done()],
+        "whiteout-through-symlink": [_link(there).done(), Tar().add("e/.wh.secret").done()],
+        "opaque-through-symlink": [_link(there).done(), Tar().add("e/.wh..wh..opq").done()],
         "opaque-root": [
             Tar().add("a", data=b"x").done(),
             Tar().add(".wh..wh..opq").add("b", data=b"y").done(),

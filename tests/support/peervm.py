@@ -59,9 +59,8 @@ def far_cables() -> list[Cable]:
     return [Cable(far_mac(each), _PORT + 100 + each, _PORT + each) for each in CABLED]
 
 
-def commands() -> str:
-    """The shell script that makes the peer what it is."""
-    return f"""
+# The shell script that makes the peer what it is.
+COMMANDS = f"""
 set -eu
 for file in /sys/class/net/*/address; do
     device=${{file%/address}}

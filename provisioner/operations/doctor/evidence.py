@@ -100,6 +100,12 @@ class Evidence:
             (self.host.addresses[own] for each in networks if (own := each.own_head(self.host.addresses))), "any"
         )
 
+    @property
+    def elsewhere(self) -> int | None:
+        """The network namespace of the daemon, where it is another one than that of this command."""
+        theirs = self.daemon.get("namespace") if self.daemon else None
+        return theirs if theirs and self.host.namespace and theirs != self.host.namespace else None
+
     def node_of(self, mac: str | None) -> ResolvedNode | None:
         """The node that a hardware address belongs to."""
         return self.snapshot.by_mac.get(MacAddress(mac)) if self.snapshot and mac else None

@@ -12,7 +12,7 @@ from provisioner.operations.doctor.evidence import Evidence
 from provisioner.operations.doctor.finding import Finding, Severity, Witness, of_head
 from provisioner.operations.doctor.hostfacts import Listener, day
 
-_FAULT, _WARNING = Severity.FAULT, Severity.WARNING
+_FAULT, _WARNING, _NOTE = Severity
 _LITTLE, _VERY_LITTLE = 1 << 30, 64 << 20
 _FEW_INODES = 1000
 _MONTH = 30 * 86400
@@ -34,6 +34,17 @@ def daemon(evidence: Evidence) -> Iterator[Finding]:
     elif evidence.daemon is None:
         message = "the daemon does not run: nothing answers DHCP, TFTP, HTTP and DNS"
         yield of_head("daemon-down", _FAULT, message, *_start(evidence))
+
+
+def network(evidence: Evidence) -> Iterator[Finding]:
+    """What the network of this machine lacks. That of a lab is another one, and is not seen from here."""
+    if evidence.elsewhere:
+        message = "the daemon runs in another network namespace: its addresses and ports are not seen from here"
+        there = f"nsenter --net --target $(lsns --noheadings --output PID {evidence.elsewhere} | head -n 1)"
+        yield of_head("other-namespace", _NOTE, message, f"{there} {_prov(evidence)} doctor")
+        return
+    for check in (addresses, ports, firewall, neighbours, route_filter):
+        yield from check(evidence)
 
 
 def addresses(evidence: Evidence) -> Iterator[Finding]:
@@ -173,7 +184,11 @@ def unreadable(evidence: Evidence) -> Iterator[Finding]:
 def _start(evidence: Evidence) -> tuple[str, ...]:
     if evidence.paths == Paths.below(None):
         return ("systemctl start provisioner", "journalctl -u provisioner -e")
-    return (f"prov --root {evidence.paths.site} serve",)
+    return (f"{_prov(evidence)} serve",)
+
+
+def _prov(evidence: Evidence) -> str:
+    return "prov" if evidence.paths == Paths.below(None) else f"prov --root {evidence.paths.site}"
 
 
 def _served(evidence: Evidence) -> list[tuple[str, Network]]:
@@ -216,12 +231,8 @@ def _named(rules: str, port: int) -> bool:
 
 CHECKS = (
     daemon,
-    addresses,
-    ports,
-    firewall,
+    network,
     disks,
-    neighbours,
-    route_filter,
     clock,
     secrets,
     certificates,

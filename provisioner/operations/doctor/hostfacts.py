@@ -77,7 +77,8 @@ class HostFacts:
     """This machine. `neighbours` is gc_thresh3, `exposed` secret files that others may read, with their modes.
 
     `synchronised` tells whether the kernel's clock is kept right; None where it does not say. `ruleset` is the
-    text of the packet filter, empty where there is none or it may not be seen.
+    text of the packet filter, empty where there is none or it may not be seen. `namespace` is the inode of the
+    network namespace that was looked at (namespaces(7)).
     """
 
     addresses: Mapping[IPv4Address, str] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class HostFacts:
     exposed: tuple[tuple[str, int], ...] = ()
     loaders: frozenset[str] | None = None
     certificates: tuple[Expiry, ...] = ()
+    namespace: int | None = None
 
 
 def host_facts(paths: Paths) -> HostFacts:
@@ -105,6 +107,7 @@ def host_facts(paths: Paths) -> HostFacts:
         exposed=tuple(_exposed(paths)),
         loaders=frozenset(read_loaders((paths.state / "loaders", *LOADER_FOLDERS))),
         certificates=tuple(_certificates(paths)),
+        namespace=net.namespace(),
     )
 
 

@@ -96,7 +96,7 @@ def never_booted(evidence: Evidence) -> Iterator[Finding]:
         interface = node.boot_interface
         if interface is None or interface.mac is None:
             message = "has no MAC, so no machine is this node yet"
-            fixes = (f"prov node set {NODE} --mac MAC", "prov discover")
+            fixes = ("prov discover", "prov node set NODE --mac MAC")
             yield of_node("mac-absent", _NOTE, node.name, message, *fixes)
 
 

@@ -73,6 +73,23 @@ def test_a_stage_that_was_closed_before_the_daemon_was_killed_stays_closed(head:
     assert machine.get(f"/t/{tokens.script}/kernel").status == 403
 
 
+def test_the_end_of_a_boot_is_on_the_disk_before_the_node_has_its_answer(head: HeadNode) -> None:
+    # No waiting here: a node that was answered does not say it again.
+    ends, records = {}, {}
+    for state in ("failed", "rescue", "ready", "degraded"):
+        machine = head.machine()
+        if state in {"failed", "rescue"}:
+            event = {"failed": "failed", "rescue": "rescue.entered"}[state]
+            ends[state] = machine.report(machine.start().stage1, event, reason="no root").status
+        else:
+            told = {"ready": "running", "degraded": "degraded"}[state]
+            ends[state] = machine.report(machine.hand_over(), "system.report", state=told).status
+        records[state] = machine.boot.state
+
+    assert set(ends.values()) == {200}
+    assert records == {state: state for state in records}
+
+
 def test_a_killed_daemon_leaves_no_workers_behind(head: HeadNode) -> None:
     assert len(processes(head)) > 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import socketserver
 from collections.abc import Callable, Iterator, Mapping
@@ -83,12 +84,22 @@ def test_a_root_too_deep_for_a_socket_has_no_daemon(tmp_path: Path) -> None:
 
 
 def test_what_the_daemon_says_is_passed_on(paths: Paths, daemon: Answers) -> None:
-    daemon(200, answer(pid=7))
+    daemon(200, answer(nodes=7))
 
     said = live.status(paths)
 
     assert said is not None
-    assert said["pid"] == 7
+    assert said["nodes"] == 7
+
+
+def test_the_process_id_of_the_daemon_is_that_which_counts_here(paths: Paths, daemon: Answers) -> None:
+    # In a namespace of its own the daemon is number 2 or so.
+    daemon(200, answer(pid=2))
+
+    said = live.status(paths)
+
+    assert said is not None
+    assert said["pid"] == os.getpid()
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_what_cannot_be_rendered_stands_above_the_nodes(paths: Paths, capsys: py
     heading, problem, *_ = printed(paths, capsys).splitlines()
 
     assert heading == "overlays cannot be rendered; nodes cannot boot with them, or keep what they have:"
-    assert problem == f"{TEMPLATE}:1:1: 'dict object' has no attribute 'colour' (3 nodes: n[1-3])"
+    assert problem == f"{TEMPLATE}:1:1: the map has no key 'colour' (3 nodes: n[1-3])"
     told = json.loads(printed(paths, capsys, "--format", "json"))["rendering"]
     assert told == {"problems": [problem], "is_whole": True}
 

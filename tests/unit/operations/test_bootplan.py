@@ -143,7 +143,7 @@ def test_a_template_that_failed_before_the_change_is_told(tmp_path: Path) -> Non
     group = only(plan(paths, "groups.d/g.yaml", "tags: {rack: r1}", "tags: {row: r1}"))
 
     assert told(group)["file", "(runtime overlay)"] == [
-        "-cannot be rendered: overlays/own/rootfs/etc/own.j2:1: 'dict object' has no attribute 'row'",
+        "-cannot be rendered: overlays/own/rootfs/etc/own.j2:1: the map has no key 'row'",
         "+can be rendered",
     ]
 

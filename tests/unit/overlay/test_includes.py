@@ -88,8 +88,8 @@ def test_the_image_of_a_node_tells_what_it_holds(source: str, expected: str) -> 
         ("{{ image.text('/etc/shadow') }}", "the inventory of debian-12@1 keeps no text of '/etc/shadow'"),
         ("{{ image.uid('nobody') }}", "the image debian-12@1 has no user 'nobody'"),
         ("{{ image.gid('nobody') }}", "the image debian-12@1 has no group 'nobody'"),
-        ("{{ image.os.NOTHING }}", "'dict object' has no attribute 'NOTHING'"),
-        ("{{ image.nothing }}", "has no attribute 'nothing'"),
+        ("{{ image.os.NOTHING }}", "the map has no key 'NOTHING'"),
+        ("{{ image.nothing }}", "has no field 'nothing'"),
     ],
 )
 def test_what_an_image_does_not_have_is_an_error(source: str, reason: str) -> None:

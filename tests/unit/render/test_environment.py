@@ -21,8 +21,25 @@ def test_an_undefined_variable_is_an_error_with_overlay_file_and_line() -> None:
 
 
 def test_an_undefined_field_is_an_error_too() -> None:
-    with pytest.raises(RenderError, match="has no attribute 'colour'"):
+    with pytest.raises(RenderError, match="has no field 'colour'"):
         render("{{ node.colour }}", node=resolved.node())
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("{{ node.nme }}", "a node has no field 'nme'; did you mean 'name'?"),
+        ("{{ node.boot_interface.maac }}", "an interface has no field 'maac'; did you mean 'mac'?"),
+        ("{{ node.tags.rock }}", "the map has no key 'rock'; did you mean 'rack'?"),
+        ("{{ node.tags.x.y }}", "the map has no key 'x'"),
+        ("{{ 'text'.nothing }}", "a str has no field 'nothing'"),
+    ],
+)
+def test_what_a_template_was_likely_to_mean_is_told(source: str, told: str) -> None:
+    with pytest.raises(RenderError) as raised:
+        render(source, node=resolved.node(tags={"rack": "r1"}))
+
+    assert raised.value.message == f"overlays/x/rootfs/f.j2:1: {told}"
 
 
 def test_a_syntax_error_names_its_line() -> None:

@@ -12,7 +12,7 @@ from provisioner.model.written import Network
 from provisioner.operations.doctor.finding import Severity
 from provisioner.operations.doctor.hostfacts import Device, Disk, Expiry, Listener
 from tests.support import resolved
-from tests.support.ward import HEAD, HEALTHY, NOW, Ward, nodes
+from tests.support.ward import DAEMON, HEAD, HEALTHY, NOW, Ward, nodes
 
 _NFT = """\
 table inet filter {
@@ -73,6 +73,24 @@ def test_what_this_machine_lacks_is_named(ward: Ward, changes: Mapping[str, Any]
     assert set(found) == {check}
     assert words in found[check].message
     assert found[check].fix
+
+
+def test_the_network_of_a_daemon_in_another_namespace_is_not_judged_from_here(ward: Ward) -> None:
+    ward.facts["daemon"] = {**DAEMON, "namespace": 4026532222}
+    ward.facts["host"] = replace(HEALTHY, addresses={}, listeners=(), neighbours=2, namespace=4026531840)
+
+    found = ward.findings()
+
+    assert set(found) == {"other-namespace"}
+    assert found["other-namespace"].severity is Severity.NOTE
+    assert "lsns --noheadings --output PID 4026532222" in found["other-namespace"].fix[0]
+
+
+def test_the_network_of_a_daemon_in_the_same_namespace_is_judged(ward: Ward) -> None:
+    ward.facts["daemon"] = {**DAEMON, "namespace": 4026531840}
+    ward.facts["host"] = replace(HEALTHY, addresses={}, namespace=4026531840)
+
+    assert set(ward.findings()) == {"address-missing"}
 
 
 def test_a_packet_filter_that_names_our_ports_is_no_finding(ward: Ward) -> None:
