@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from provisioner.config.paths import Paths
 from provisioner.errors import CommandError
@@ -266,6 +269,38 @@ def eventually(holds: Callable[[], object], *, patience: float = _PATIENCE) -> N
     while not holds():
         assert time.monotonic() < deadline, f"{holds} does not hold after {patience:g} s"
         time.sleep(0.05)
+
+
+def processes(daemon: LabDaemon) -> list[psutil.Process]:
+    """A daemon that runs, and its workers."""
+    assert daemon.process is not None
+    assert daemon.process.identity is not None
+    front = psutil.Process(daemon.process.identity.pid)
+    return [front, *front.children(recursive=True)]
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether a process has ended."""
+    # Nobody in a namespace of tests takes the exit status of an orphan.
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def kill(daemon: LabDaemon) -> None:
+    """End a daemon with -9, and wait until its workers have ended too; its log begins anew."""
+    assert daemon.process is not None
+    (front, *_) = processes(daemon)
+    # A daemon that stands still starts no worker of which nobody here would know.
+    daemon.process.send(signal.SIGSTOP)
+    eventually(lambda: front.status() == psutil.STATUS_STOPPED)
+    running = processes(daemon)
+    assert "Traceback" not in daemon.log.read_text()
+    daemon.kill()
+    eventually(lambda: all(gone(process) for process in running))
+    # What workers say when their daemon is gone is no word of the daemon.
+    daemon.log.write_text("")
 
 
 def _artifact(paths: Paths, content: bytes) -> Artifact:

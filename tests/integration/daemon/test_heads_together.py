@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.registry.store import read_current
-from tests.support.daemon import Machine, eventually
+from tests.support.daemon import Machine, eventually, kill
 from tests.support.netns import network_of
 from tests.support.packets import IPXE_BIOS, OVMF_PXE, Firmware, broadcast_frame, reply_in, scapy_view
 from tests.support.twoheads import FIRST, IMAGE, SECOND, URLS, Pair, two_heads
@@ -120,7 +120,7 @@ def test_a_machine_goes_on_with_the_other_when_one_dies_under_its_image(both: Pa
     stage1 = both.stage1(tmp_path, _SHEET + _IMAGE + _END, address=machine.address, token=token)
     image = tmp_path / "image"
     eventually(lambda: image.exists() and image.stat().st_size > 0)
-    both.first.kill()
+    kill(both.first)
 
     assert stage1.wait(200), "stage 1 does not end"
     said = (tmp_path / "said").read_text()
@@ -137,7 +137,7 @@ def test_a_machine_goes_on_with_the_other_when_one_dies_under_its_image(both: Pa
 def test_a_machine_boots_from_the_other_when_the_first_is_gone_at_once(both: Pair, tmp_path: Path) -> None:
     machine = both.site.machine()
     token = machine.start().stage1
-    both.first.kill()
+    kill(both.first)
 
     stage1 = both.stage1(tmp_path, _SHEET + _IMAGE + _END, address=machine.address, token=token)
 
@@ -151,8 +151,8 @@ def test_a_machine_boots_from_the_other_when_the_first_is_gone_at_once(both: Pai
 def test_a_machine_waits_for_a_head_node_that_comes_back_when_both_are_gone(both: Pair, tmp_path: Path) -> None:
     machine = both.site.machine()
     token = machine.start().stage1
-    both.first.kill()
-    both.second.kill()
+    kill(both.first)
+    kill(both.second)
     stage1 = both.stage1(tmp_path, _SHEET, address=machine.address, token=token)
     eventually(lambda: (tmp_path / "said").exists() and "attempt 4" in (tmp_path / "said").read_text())
     both.second.start()
@@ -181,7 +181,7 @@ def test_a_head_node_that_does_not_know_the_revision_yet_is_passed_over(both: Pa
 def test_what_a_running_system_reports_to_the_other_head_node_is_known_there(both: Pair, tmp_path: Path) -> None:
     machine = both.site.machine()
     token = machine.hand_over()
-    both.first.kill()
+    kill(both.first)
     assert re.fullmatch(r"[\w.=-]+", token)
     steps = 'report system.report state=running > "$WORK/answer"\n'
 
