@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event
 from provisioner.model.image import Artifact, Generation, Origin
+from provisioner.operations import live
 from provisioner.registry.store import read_current
 
 ADDRESS = IPv4Interface("10.66.0.1/24")
@@ -42,6 +43,8 @@ _MACHINES = 60
 _PLAIN = range(1, _MACHINES + 1)
 _SPECIAL = {"bare": "", "broken": "compute, broken", "endless": "compute, endless"}
 _PATIENCE = 30.0
+# A daemon is four interpreters, and others take the processors meanwhile.
+START_SECONDS = 90.0
 _SITE = f"""\
 cluster: demo
 networks:
@@ -155,7 +158,8 @@ class HeadNode:
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self.namespace = namespace
         self.paths = Paths.below(folder / "s")
-        self.daemon = LabDaemon(namespace, DaemonCommand.serve(self.paths), folder / "daemon.log")
+        command = replace(DaemonCommand.serve(self.paths), timeout=START_SECONDS)
+        self.daemon = LabDaemon(namespace, command, folder / "daemon.log")
         self.bare, self.broken, self.endless = (
             Machine(self, node, number) for number, node in enumerate(_SPECIAL, start=_MACHINES + 1)
         )
@@ -197,6 +201,10 @@ class HeadNode:
     def revision(self) -> str:
         """The revision that is served."""
         return read_current(self.paths) or ""
+
+    def serves_another(self, before: str) -> None:
+        """Wait until the daemon serves another revision; on the disk it is a moment earlier."""
+        eventually(lambda: (live.status(self.paths) or {}).get("revision") not in {None, before})
 
     def write_site(self) -> None:
         """Write the site as every test finds it: nodes that boot, and some that cannot; nothing else is left."""
