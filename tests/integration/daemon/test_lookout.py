@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from provisioner.model.event import Event
 from provisioner.operations import live
 from tests.support.daemon import HeadNode, eventually
 
@@ -48,10 +47,6 @@ def shows(head: HeadNode, holds: Callable[[Sequence[str]], bool]) -> Sequence[st
     return problems
 
 
-def told(head: HeadNode) -> list[Event]:
-    return head.events("site.unrenderable")
-
-
 def test_a_variable_that_an_edit_by_hand_forgot_shows_with_file_line_and_nodes(head: HeadNode) -> None:
     shows(head, lambda said: not said)
 
@@ -63,7 +58,7 @@ def test_a_variable_that_an_edit_by_hand_forgot_shows_with_file_line_and_nodes(h
     assert "'colour'" in problem
     assert "(62 nodes: broken,endless,n[001-060])" in problem
     assert problem in head.prov("status")
-    eventually(lambda: problem in [each for event in told(head) for each in event.data["problems"]])
+    eventually(lambda: said in [event.data["problems"] for event in head.events("site.unrenderable")])
 
 
 def test_its_repair_shows_too(head: HeadNode) -> None:
