@@ -16,6 +16,8 @@ from provisioner.lab.process import Process
 from provisioner.lab.qmp import connect
 
 _POLL_SECONDS = 0.05
+# As the unit that ships has it (TimeoutStopSec): what a daemon has not written by then is lost.
+_STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class LabDaemon:
     def stop(self) -> None:
         """End it the way that systemd would."""
         if self.process is not None:
-            self.process.end()
+            self.process.end(grace=_STOP_SECONDS)
 
     def kill(self) -> None:
         """Kill it as `kill -9` does."""

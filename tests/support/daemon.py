@@ -8,13 +8,16 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from provisioner.config.paths import Paths
 from provisioner.errors import CommandError
@@ -26,6 +29,7 @@ from provisioner.model.address import MacAddress
 from provisioner.model.boot import BootRecord
 from provisioner.model.event import Event
 from provisioner.model.image import Artifact, Generation, Origin
+from provisioner.operations import live
 from provisioner.registry.store import read_current
 
 ADDRESS = IPv4Interface("10.66.0.1/24")
@@ -39,6 +43,8 @@ _MACHINES = 60
 _PLAIN = range(1, _MACHINES + 1)
 _SPECIAL = {"bare": "", "broken": "compute, broken", "endless": "compute, endless"}
 _PATIENCE = 30.0
+# A daemon is four interpreters, and others take the processors meanwhile.
+START_SECONDS = 90.0
 _SITE = f"""\
 cluster: demo
 networks:
@@ -152,7 +158,8 @@ class HeadNode:
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self.namespace = namespace
         self.paths = Paths.below(folder / "s")
-        self.daemon = LabDaemon(namespace, DaemonCommand.serve(self.paths), folder / "daemon.log")
+        command = replace(DaemonCommand.serve(self.paths), timeout=START_SECONDS)
+        self.daemon = LabDaemon(namespace, command, folder / "daemon.log")
         self.bare, self.broken, self.endless = (
             Machine(self, node, number) for number, node in enumerate(_SPECIAL, start=_MACHINES + 1)
         )
@@ -194,6 +201,10 @@ class HeadNode:
     def revision(self) -> str:
         """The revision that is served."""
         return read_current(self.paths) or ""
+
+    def serves_another(self, before: str) -> None:
+        """Wait until the daemon serves another revision; on the disk it is a moment earlier."""
+        eventually(lambda: (live.status(self.paths) or {}).get("revision") not in {None, before})
 
     def write_site(self) -> None:
         """Write the site as every test finds it: nodes that boot, and some that cannot; nothing else is left."""
@@ -266,6 +277,38 @@ def eventually(holds: Callable[[], object], *, patience: float = _PATIENCE) -> N
     while not holds():
         assert time.monotonic() < deadline, f"{holds} does not hold after {patience:g} s"
         time.sleep(0.05)
+
+
+def processes(daemon: LabDaemon) -> list[psutil.Process]:
+    """A daemon that runs, and its workers."""
+    assert daemon.process is not None
+    assert daemon.process.identity is not None
+    front = psutil.Process(daemon.process.identity.pid)
+    return [front, *front.children(recursive=True)]
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether a process has ended."""
+    # Nobody in a namespace of tests takes the exit status of an orphan.
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def kill(daemon: LabDaemon) -> None:
+    """End a daemon with -9, and wait until its workers have ended too; its log begins anew."""
+    assert daemon.process is not None
+    (front, *_) = processes(daemon)
+    # A daemon that stands still starts no worker of which nobody here would know.
+    daemon.process.send(signal.SIGSTOP)
+    eventually(lambda: front.status() == psutil.STATUS_STOPPED)
+    running = processes(daemon)
+    assert "Traceback" not in daemon.log.read_text()
+    daemon.kill()
+    eventually(lambda: all(gone(process) for process in running))
+    # What workers say when their daemon is gone is no word of the daemon.
+    daemon.log.write_text("")
 
 
 def _artifact(paths: Paths, content: bytes) -> Artifact:

@@ -3,7 +3,7 @@
 with two_heads(tmp_path) as pair:
     pair.first.start()
     pair.second.start()
-    pair.first.kill()
+    kill(pair.first)
 """
 
 from __future__ import annotations

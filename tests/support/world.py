@@ -29,6 +29,7 @@ from provisioner.model.event import Event
 
 _QUICK = 0.02
 _PATIENCE = 240.0
+_START_SECONDS = 120.0
 
 
 @dataclass
@@ -93,7 +94,8 @@ def world(folder: Path, *, nodes: int, words: Sequence[str] = ()) -> Iterator[Wo
     )
     with Namespace() as head, cabled(head, machines) as clients:
         command = DaemonCommand.serve(paths)
-        daemon = LabDaemon(head, replace(command, words=(*words, *command.words)), folder / "daemon.log")
+        command = replace(command, words=(*words, *command.words), timeout=_START_SECONDS)
+        daemon = LabDaemon(head, command, folder / "daemon.log")
         yield World(head, clients, folder, paths, daemon, machines, plan)
 
 

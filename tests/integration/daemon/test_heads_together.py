@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.registry.store import read_current
-from tests.support.daemon import Machine, eventually
+from provisioner.operations import live
+from tests.support.daemon import Machine, eventually, kill
 from tests.support.netns import network_of
 from tests.support.packets import IPXE_BIOS, OVMF_PXE, Firmware, broadcast_frame, reply_in, scapy_view
 from tests.support.twoheads import FIRST, IMAGE, SECOND, URLS, Pair, two_heads
@@ -63,7 +63,7 @@ class Wire:
         with network_of(pair.site.namespace.first.pid):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP))
         self.socket.bind(("prov0", 0))
-        self.socket.settimeout(3)
+        self.socket.settimeout(30)
 
     def ask(self, datagram: bytes, mac: str, *, answers: int) -> list[dict[str, object]]:
         """Broadcast a datagram and return scapy's view of every reply, which are to be so many."""
@@ -120,7 +120,7 @@ def test_a_machine_goes_on_with_the_other_when_one_dies_under_its_image(both: Pa
     stage1 = both.stage1(tmp_path, _SHEET + _IMAGE + _END, address=machine.address, token=token)
     image = tmp_path / "image"
     eventually(lambda: image.exists() and image.stat().st_size > 0)
-    both.first.kill()
+    kill(both.first)
 
     assert stage1.wait(200), "stage 1 does not end"
     said = (tmp_path / "said").read_text()
@@ -137,7 +137,7 @@ def test_a_machine_goes_on_with_the_other_when_one_dies_under_its_image(both: Pa
 def test_a_machine_boots_from_the_other_when_the_first_is_gone_at_once(both: Pair, tmp_path: Path) -> None:
     machine = both.site.machine()
     token = machine.start().stage1
-    both.first.kill()
+    kill(both.first)
 
     stage1 = both.stage1(tmp_path, _SHEET + _IMAGE + _END, address=machine.address, token=token)
 
@@ -151,8 +151,8 @@ def test_a_machine_boots_from_the_other_when_the_first_is_gone_at_once(both: Pai
 def test_a_machine_waits_for_a_head_node_that_comes_back_when_both_are_gone(both: Pair, tmp_path: Path) -> None:
     machine = both.site.machine()
     token = machine.start().stage1
-    both.first.kill()
-    both.second.kill()
+    kill(both.first)
+    kill(both.second)
     stage1 = both.stage1(tmp_path, _SHEET, address=machine.address, token=token)
     eventually(lambda: (tmp_path / "said").exists() and "attempt 4" in (tmp_path / "said").read_text())
     both.second.start()
@@ -162,9 +162,9 @@ def test_a_machine_waits_for_a_head_node_that_comes_back_when_both_are_gone(both
 
 
 def test_a_head_node_that_does_not_know_the_revision_yet_is_passed_over(both: Pair, tmp_path: Path) -> None:
-    before, text = read_current(both.site.paths), "the first head node knows this already\n"
+    before, text = both.site.revision, "the first head node knows this already\n"
     both.site.write(_MOTD, text)
-    eventually(lambda: read_current(both.site.paths) != before)
+    both.site.serves_another(before)
     machine = both.site.machine()
     token = machine.start().stage1
 
@@ -175,13 +175,13 @@ def test_a_head_node_that_does_not_know_the_revision_yet_is_passed_over(both: Pa
     assert (tmp_path / "sheet").read_text().startswith(f"node={machine.node}\n")
     # From here on both have the same files again.
     (both.other.site / _MOTD).write_text(text)
-    eventually(lambda: read_current(both.other) == read_current(both.site.paths))
+    eventually(lambda: (live.status(both.other) or {}).get("revision") == both.site.revision)
 
 
 def test_what_a_running_system_reports_to_the_other_head_node_is_known_there(both: Pair, tmp_path: Path) -> None:
     machine = both.site.machine()
     token = machine.hand_over()
-    both.first.kill()
+    kill(both.first)
     assert re.fullmatch(r"[\w.=-]+", token)
     steps = 'report system.report state=running > "$WORK/answer"\n'
 

@@ -163,8 +163,9 @@ def test_stage_1_sets_up_the_device_and_gets_all_that_it_needs(bed: Bed, tmp_pat
     assert (tmp_path / "stage1/system.cpio").stat().st_size > 0
     assert (tmp_path / "stage1/url").read_text() == f"{SECURE}\n"
     assert greeting == "NBDMAGIC"
-    found = {event.name: event.address for event in events(bed) if event.node == "n001"}
     wanted = {"stage1.started", "sheet.sent", "root.sent", "overlay.sent", "handover.done", "system.report"}
+    eventually(lambda: wanted <= {event.name for event in events(bed) if event.node == "n001"})
+    found = {event.name: event.address for event in events(bed) if event.node == "n001"}
     assert {name: found.get(name) for name in wanted} == dict.fromkeys(wanted, OWN)
     assert bed.clients.ip("-4", "-oneline", "address", "show", "dev", "eth0") == ""
 

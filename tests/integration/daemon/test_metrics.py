@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.errors import CommandError
 from provisioner.host.run import run
+from provisioner.operations import live
 from tests.support import unpacked
 from tests.support.daemon import ADDRESS, HeadNode, eventually
 from tests.support.realsite import CHECKOUT
@@ -25,7 +26,9 @@ def head(house: HeadNode) -> Iterator[HeadNode]:
     """A head node that has metrics."""
     house.write_site()
     house.write(SITE, (house.paths.site / SITE).read_text() + f"ports: {{metrics: {PORT}}}\n")
-    if not house.daemon.running:
+    if house.daemon.running:
+        live.reload(house.paths)
+    else:
         house.daemon.start()
     yield house
     assert "Traceback" not in house.log()

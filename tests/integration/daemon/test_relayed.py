@@ -83,5 +83,6 @@ def lease(clients: Namespace, device: str, folder: Path) -> list[str]:
     script, told = folder / "script", folder / "told"
     script.write_text(_BOUND.format(told=told))
     script.chmod(0o755)
-    clients.run(["busybox", "udhcpc", "-i", device, "-n", "-q", "-f", "-s", str(script), "-x", "hostname:n"])
+    options = ["-n", "-q", "-f", "-t", "10", "-s", str(script), "-x", "hostname:n"]
+    clients.run(["busybox", "udhcpc", "-i", device, *options])
     return told.read_text().splitlines()

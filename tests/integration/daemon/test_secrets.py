@@ -20,7 +20,12 @@ from provisioner.operations import live
 from tests.support.daemon import HeadNode, Machine, Tokens, eventually
 from tests.support.traces import files_below, traces
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "cpio", "ip")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.root,
+    pytest.mark.needs("curl", "cpio", "ip"),
+    pytest.mark.timeout(400),
+]
 
 FILES = {
     # In place of a template without end, which would hold every check up.
@@ -262,7 +267,7 @@ def test_a_daemon_takes_a_secret_from_the_credentials_that_it_was_started_with(
     (tmp_path / "provisioner.secret.app").write_bytes(b"by-credential")
     head.daemon.stop()
     words = ("env", f"CREDENTIALS_DIRECTORY={tmp_path}", *prov(head.paths, "serve"))
-    command = DaemonCommand(words, lambda: accepts_connections(head.paths.control_socket))
+    command = DaemonCommand(words, lambda: accepts_connections(head.paths.control_socket), timeout=90)
     daemon = LabDaemon(head.namespace, command, tmp_path / "log")
     daemon.start()
     try:

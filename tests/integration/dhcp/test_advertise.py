@@ -34,6 +34,8 @@ def cable() -> Iterator[tuple[Namespace, str, Namespace, str]]:
         for each in (home, clients):
             # The link-local address is usable at once without duplicate address detection.
             each.run(["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad"])
+            # The kernel asks for routers by itself, again and again, and what it gets would look like ours.
+            each.run(["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/default/router_solicitations"])
         with veth(home, clients) as (ours, theirs):
             yield home, ours, clients, theirs
 
@@ -41,7 +43,7 @@ def cable() -> Iterator[tuple[Namespace, str, Namespace, str]]:
 @pytest.fixture
 async def bed(cable: tuple[Namespace, str, Namespace, str]) -> AsyncIterator[Bed]:
     home, ours, clients, theirs = cable
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not all("scope link" in ns.ip("-6", "addr", "show") for ns in (home, clients)):
             await asyncio.sleep(0.05)
     advertiser = RouterAdvertiser(interface=ours)

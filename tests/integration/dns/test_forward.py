@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -20,7 +21,9 @@ from tests.support.upstream import Behaviour, Upstream, address, code, silent, u
 pytestmark = pytest.mark.integration
 
 HOST = "127.0.0.1"
-QUICK = Patience(seconds=0.3, rest=30.0, failure=30.0, questions=50, client_questions=10)
+# For forwarders that reply, and for those that never do.
+SURE = Patience(seconds=30.0, rest=30.0, failure=30.0, questions=50, client_questions=10)
+QUICK = replace(SURE, seconds=1.0)
 NAME = "www.example.org"
 
 
@@ -32,13 +35,13 @@ class Bed:
         self.tally = tally
 
     async def ask(self, name: str = NAME, kind: str = "A") -> DNSRecord:
-        """The reply to one question by UDP, which has to come within five seconds."""
+        """The reply to one question by UDP, which has to come."""
         packed = bytes(DNSRecord.question(name, kind).pack())
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as client:
             client.connect((HOST, self._server.port))
             client.send(packed)
             loop = asyncio.get_running_loop()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 reply = await loop.sock_recv(client, 4096)
         assert reply[:2] == packed[:2]
         return DNSRecord.parse(reply)
@@ -50,7 +53,7 @@ class Bed:
             packed = bytes(DNSRecord.question(name, "TXT").pack())
             writer.write(len(packed).to_bytes(2, "big") + packed)
         replies = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             for _ in names:
                 size = int.from_bytes(await reader.readexactly(2), "big")
                 replies.append(DNSRecord.parse(await reader.readexactly(size)))
@@ -60,7 +63,7 @@ class Bed:
 
 
 @asynccontextmanager
-async def bed(*behaviours: Behaviour, patience: Patience = QUICK) -> AsyncIterator[tuple[Bed, list[Upstream]]]:
+async def bed(*behaviours: Behaviour, patience: Patience = SURE) -> AsyncIterator[tuple[Bed, list[Upstream]]]:
     async with upstreams(*behaviours) as (port, servers):
         snapshot = site([f"127.0.0.{number + 2}" for number in range(len(servers))])
         forwarder = Forwarder(lambda: snapshot.site.dns.forwarders, port=port, patience=patience)
@@ -92,7 +95,7 @@ async def test_a_name_of_others_is_asked_once_and_then_known() -> None:
 
     assert found(first) == found(second) == (0, ["192.0.2.80"])
     assert len(upstream.asked) == 1
-    assert (first.a.ttl, 298 <= second.a.ttl <= 300, str(second.q.qname)) == (300, True, f"{NAME.upper()}.")
+    assert (first.a.ttl, 200 < second.a.ttl <= 300, str(second.q.qname)) == (300, True, f"{NAME.upper()}.")
     assert (place.tally.count("dns_queries", "forwarded"), place.tally.count("dns_queries", "cached")) == (1, 1)
 
 
@@ -107,12 +110,12 @@ async def test_names_of_the_site_are_never_asked_of_others() -> None:
 
 @pytest.mark.parametrize("first", [silent, code(2), code(5), lambda _asked, _tcp: [b"nonsense"]])
 async def test_where_the_first_forwarder_is_of_no_use_the_second_is_asked(first: Behaviour) -> None:
-    async with bed(first, address("192.0.2.81")) as (place, _):
+    async with bed(first, address("192.0.2.81"), patience=QUICK) as (place, _):
         assert found(await place.ask()) == (0, ["192.0.2.81"])
 
 
 async def test_a_forwarder_that_was_silent_is_asked_last_for_a_while() -> None:
-    async with bed(silent, address()) as (place, (dead, alive)):
+    async with bed(silent, address(), patience=QUICK) as (place, (dead, alive)):
         for number in range(5):
             await place.ask(f"www{number}.example.org")
 
@@ -120,7 +123,7 @@ async def test_a_forwarder_that_was_silent_is_asked_last_for_a_while() -> None:
 
 
 async def test_where_no_forwarder_replies_the_client_hears_so_and_nobody_is_asked_again_at_once() -> None:
-    async with bed(silent, silent) as (place, servers):
+    async with bed(silent, silent, patience=QUICK) as (place, servers):
         replies = [await place.ask() for _ in range(3)]
 
     assert [found(reply) for reply in replies] == [(2, [])] * 3
@@ -173,7 +176,7 @@ async def test_a_reply_from_another_address_is_not_heard() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.66", 0))
 
-        async with bed(silent) as (place, (upstream,)):
+        async with bed(silent, patience=QUICK) as (place, (upstream,)):
             asking = asyncio.create_task(place.ask())
             while not upstream.asked:
                 await asyncio.sleep(0.005)
@@ -184,7 +187,7 @@ async def test_a_reply_from_another_address_is_not_heard() -> None:
 
 
 async def test_equal_questions_at_once_are_asked_once() -> None:
-    async with bed(silent) as (place, (upstream,)):
+    async with bed(silent, patience=QUICK) as (place, (upstream,)):
         replies = await asyncio.gather(*(place.ask() for _ in range(8)))
 
     assert {reply.header.rcode for reply in replies} == {2}
@@ -192,9 +195,11 @@ async def test_equal_questions_at_once_are_asked_once() -> None:
 
 
 async def test_one_client_can_have_only_so_many_questions_on_their_way() -> None:
-    async with bed(silent) as (place, (upstream,)):
+    async with bed(silent, patience=QUICK) as (place, (upstream,)):
         asking = [asyncio.create_task(place.ask(f"www{number}.example.org")) for number in range(30)]
-        done, waiting = await asyncio.wait(asking, timeout=1.5)
+        done, waiting = set[asyncio.Task[DNSRecord]](), set(asking)
+        while len(done) < QUICK.client_questions:
+            done, waiting = await asyncio.wait(asking, timeout=0.1)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

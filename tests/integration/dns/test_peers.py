@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("dig"
 
 OURS, BIND, DNSMASQ = str(HEAD.ip), str(RELAY), "10.66.0.3"
 REVERSE = "66.10.in-addr.arpa"
-PATIENCE = 20.0
+PATIENCE = 100.0
 
 BMC, FABRIC = "10.66.200.4", "10.66.201.5"
 
@@ -77,10 +77,10 @@ class World:
 
     def dig(self, server: str, *words: str) -> str:
         """What dig prints in the clients' namespace."""
-        return self.place.clients.run(["dig", f"@{server}", "+tries=2", "+time=3", *words], timeout=20)
+        return self.place.clients.run(["dig", f"@{server}", "+tries=2", "+time=15", *words], timeout=60)
 
     def until(self, wanted: Callable[[], bool]) -> None:
-        """Wait for something that takes a moment; fail after twenty seconds."""
+        """Wait for something that takes a moment; fail when it does not come."""
         deadline = time.monotonic() + PATIENCE
         while not wanted():
             assert time.monotonic() < deadline, self.bind_log.read_text()
@@ -195,7 +195,7 @@ def test_who_is_not_written_gets_no_zone(world: World) -> None:
 
 
 def test_an_edit_reaches_the_copy_at_once(world: World) -> None:
-    """The copy asks by itself every five minutes only; within twenty seconds it knows because it was told."""
+    """The copy asks by itself every five minutes only; long before that it knows because it was told."""
     before = world.serial(BIND)
     (world.paths.node_files / "new.yaml").write_text("nodes:\n  fresh: {interfaces: {eth0: {ip: 10.66.202.1}}}\n")
 

@@ -76,20 +76,24 @@ class Wire:
     """The clients' end of a cable to a server, as a socket for frames."""
 
     socket: socket.socket
+    asked: int = 0
 
     async def ask(self, datagram: bytes, mac: str) -> dict[str, Any]:
         """What scapy reads in the answer to a broadcast; asked again where a server has just started."""
-        for _ in range(5):
+        # What comes late answers what was asked before.
+        self.asked += 1
+        datagram = datagram[:4] + self.asked.to_bytes(4, "big") + datagram[8:]
+        for _ in range(10):
             self.socket.send(broadcast_frame(datagram, mac=mac))
             try:
                 return scapy_view(await asyncio.to_thread(self._reply))
             except TimeoutError:
                 continue
-        raise AssertionError("asked five times, and no answer")
+        raise AssertionError("asked ten times, and no answer")
 
     def _reply(self) -> bytes:
         for _ in range(50):
-            if reply := reply_in(self.socket.recv(4096)):
+            if (reply := reply_in(self.socket.recv(4096))) and decode(reply).xid == self.asked:
                 return reply
         raise AssertionError("fifty frames and no reply among them")
 

@@ -252,14 +252,14 @@ def running(inside: Namespace, command: list[str], log: Path) -> Iterator[None]:
         finally:
             process.terminate()
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=60)
             finally:
                 process.kill()
 
 
 def until(ask: Callable[[], T], good: Callable[[T], object]) -> T:
     """Ask a daemon that has just been started until it answers."""
-    for _ in range(100):
+    for _ in range(300):
         try:
             answer = ask()
         except CommandError:

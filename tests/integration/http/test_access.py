@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -186,12 +187,14 @@ def test_a_header_that_nobody_honest_sends_is_refused_with_a_body(machine: Machi
 
 
 def test_what_is_not_http_is_answered_and_does_not_fill_the_log(head: HeadNode, machine: Machine) -> None:
-    before = head.log()
+    before = len(head.log())
 
     for garbage in (r"\0\0\0\0\r\n\r\n", r"\026\003\001\002", r"GET / HTTP/9.9\r\n\r\n", r"GET\r\n\r\n"):
         head.namespace.run(["sh", "-c", f"printf '{garbage}' | timeout 5 busybox nc 10.66.0.1 8080 || true"])
 
-    assert head.log() == before
+    who = re.findall(r"^[\d-]+ [\d:,]+ [A-Z]+ +(\S+): ", head.log()[before:], re.MULTILINE)
+    # It tries the overlays of all nodes in its own time, and two of them cannot be rendered.
+    assert set(who) <= {"provisioner.daemon.lookout"}
     assert machine.get("/autoexec.ipxe").status == 200
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.host.run import run
 from provisioner.operations.boots import timeline
-from tests.support.daemon import KERNEL, ROOT, STAGE1, HeadNode, Machine, eventually
+from tests.support.daemon import KERNEL, ROOT, STAGE1, HeadNode, Machine
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "cpio", "busybox", "ip")]
 
@@ -185,7 +185,7 @@ def test_a_node_that_boots_its_own_disk_gets_no_token_and_its_status_says_so(
     tokens = machine.start()
     before = head.revision
     head.write("nodes.d/z.yaml", f"nodes: {{{machine.node}: {{boot: {{source: disk}}}}}}\n")
-    eventually(lambda: head.revision != before)
+    head.serves_another(before)
 
     text = machine.get(f"/boot/{machine.mac.hyphenated}").text
 

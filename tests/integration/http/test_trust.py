@@ -358,6 +358,7 @@ def test_what_the_tpm_holds_is_reported(head: HeadNode, tmp_path: Path) -> None:
     machine.report(machine.start().stage1, "stage1.started", **dict(each.split("=") for each in told.split()))
 
     assert told.splitlines() == [f"pcr0={0:064X}", f"pcr9={9:064X}"]
+    machine.saw("stage1.started")
     shown = head.prov("boot", "show", machine.node)
     assert "measured: PCR 0 00000000, 9 00000000" in shown
 

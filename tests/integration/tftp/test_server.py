@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class Bed:
         return [event.name for event in self.events]
 
     async def until(self, name: str) -> Event:
-        """The first event of this name, waited for at most five seconds."""
-        async with asyncio.timeout(5):
+        """The first event of this name, waited for."""
+        async with asyncio.timeout(30):
             while name not in self.names:
                 await asyncio.sleep(0.02)
         return self.events[self.names.index(name)]
@@ -133,7 +134,7 @@ async def test_tftp_hpa_fetches_without_options(bed: Bed, tmp_path: Path, name: 
     target = tmp_path / name
     command = ["tftp", "-m", "binary", HOST, str(bed.server.port), "-c", "get", name, str(target)]
 
-    await asyncio.to_thread(run, command, timeout=20)
+    await asyncio.to_thread(run, command, timeout=60)
 
     assert target.read_bytes() == content
 
@@ -143,7 +144,7 @@ async def test_curl_fetches_with_every_block_size(bed: Bed, tmp_path: Path, size
     target, name = tmp_path / "out", "even.bin" if size == 8 else "big.bin"
     url = f"tftp://{HOST}:{bed.server.port}//{name}"
 
-    await asyncio.to_thread(run, ["curl", "-sS", "--tftp-blksize", str(size), "-o", target, url], timeout=20)
+    await asyncio.to_thread(run, ["curl", "-sS", "--tftp-blksize", str(size), "-o", target, url], timeout=60)
 
     assert target.read_bytes() == (EVEN if size == 8 else BIG)
 
@@ -151,20 +152,20 @@ async def test_curl_fetches_with_every_block_size(bed: Bed, tmp_path: Path, size
 async def test_curl_fetches_what_is_made_for_its_address(bed: Bed) -> None:
     url = f"tftp://{HOST}:{bed.server.port}/autoexec.ipxe"
 
-    assert await asyncio.to_thread(run, ["curl", "-sS", url], timeout=20) == f"#!ipxe\n# {HOST}\n"
+    assert await asyncio.to_thread(run, ["curl", "-sS", url], timeout=60) == f"#!ipxe\n# {HOST}\n"
 
 
 async def test_what_takes_a_while_to_make_comes_when_it_is_made(bed: Bed) -> None:
     url = f"tftp://{HOST}:{bed.server.port}/soon"
 
-    assert await asyncio.to_thread(run, ["curl", "-sS", url], timeout=20) == f"made for {HOST}"
+    assert await asyncio.to_thread(run, ["curl", "-sS", url], timeout=60) == f"made for {HOST}"
     assert (await bed.until("loader.sent")).message == "soon sent"
 
 
 class RawClient:
     """A reader on a bare socket, which loses packets as it is told."""
 
-    def __init__(self, port: int, *, loss: float = 0.0, patience: float = 4.0) -> None:
+    def __init__(self, port: int, *, loss: float = 0.0, patience: float = 30.0) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.settimeout(patience)
         self._port = port
@@ -367,17 +368,19 @@ async def test_a_refusal_that_is_recorded_elsewhere_and_what_nobody_needs_are_no
 
 
 async def test_a_flood_of_requests_is_bounded_in_answers_and_events(bed: Bed, raw: RawClient) -> None:
+    began = int(time.monotonic())
     for _ in range(1000):
         raw.request("nothing")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while sum(count for family, _, count in bed.tally if family == "tftp_transfers") < 1000:
             await asyncio.sleep(0.02)
 
-    # The flood may last into the next second.
-    assert bed.tally.count("tftp_transfers", "refused") in {MAX_ANSWERS, 2 * MAX_ANSWERS}
+    # So many in each second of the clock, of which a flood may begin and end in the middle.
+    seconds = int(time.monotonic()) - began + 1
+    assert MAX_ANSWERS <= bed.tally.count("tftp_transfers", "refused") <= seconds * MAX_ANSWERS
     assert set(bed.names) == {"loader.missing"}
-    assert MAX_WARNINGS <= len(bed.events) <= 2 * MAX_WARNINGS
-    async with asyncio.timeout(5):
+    assert MAX_WARNINGS <= len(bed.events) <= seconds * MAX_WARNINGS
+    async with asyncio.timeout(30):
         while bed.names[-1] != "loader.sent":
             client = RawClient(bed.server.port, patience=0.3)
             with client.socket, suppress(TimeoutError):
@@ -474,7 +477,7 @@ async def test_ipv6_clients_are_served_in_frames_that_fit(tmp_path: Path) -> Non
         target,
         f"tftp://[::1]:{server.port}/big.bin",
     ]
-    await asyncio.to_thread(run, command, timeout=20)
+    await asyncio.to_thread(run, command, timeout=60)
     event = await Bed(server, events, Tally()).until("loader.sent")
     await server.close()
 
@@ -498,6 +501,6 @@ async def test_busybox_fetches_with_its_options(bed: Bed, tmp_path: Path) -> Non
         str(bed.server.port),
     ]
 
-    await asyncio.to_thread(run, command, timeout=20)
+    await asyncio.to_thread(run, command, timeout=60)
 
     assert target.read_bytes() == BIG

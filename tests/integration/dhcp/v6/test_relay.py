@@ -63,7 +63,8 @@ async def test_a_client_behind_a_relay_gets_its_address_of_the_other_network(tmp
 
     assert "new_ip6_address=fd88::11" in told
     assert "new_dhcp6_name_servers=fd77::1" in told
-    assert [event.name for event in events] == ["dhcp6.advertise", "dhcp6.reply"]
+    # The client asks again after a second.
+    assert list(dict.fromkeys(event.name for event in events)) == ["dhcp6.advertise", "dhcp6.reply"]
 
 
 def _relay() -> list[str]:

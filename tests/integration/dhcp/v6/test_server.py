@@ -71,7 +71,7 @@ async def bed(cable: Bed) -> AsyncIterator[Bed]:
         await server.start()
         await advertiser.start()
     cable.clients.ip("link", "set", cable.theirs, "up")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "scope link" not in cable.clients.ip("-6", "addr", "show", "dev", cable.theirs):
             await asyncio.sleep(0.05)
     yield cable
@@ -87,7 +87,7 @@ class Speaker:
             self.socket = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
             self._index = socket.if_nametoindex(bed.theirs)
         self.socket.bind(("::", port))
-        self.socket.settimeout(3)
+        self.socket.settimeout(30)
 
     def send(self, data: bytes) -> None:
         self.socket.sendto(data, ("ff02::1:2", 547, 0, self._index))
@@ -99,7 +99,7 @@ class Speaker:
 
 async def until(bed: Bed, text: str, *words: str) -> str:
     """What `ip` says in the client's namespace once it says a text."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while text not in (shown := bed.clients.ip(*words)):
             await asyncio.sleep(0.05)
     return shown
@@ -157,7 +157,9 @@ async def test_iscs_client_gets_the_address_of_the_node_and_reaches_the_server(
     told = (tmp_path / "told").read_text()
     assert "new_dhcp6_boot_url=tftp://[fd77::1]/snponly.efi" in told.replace('"', "")
     assert "new_dhcp6_name_servers=fd77::1" in told
-    assert [event.name for event in bed.events] == ["dhcp6.advertise", "dhcp6.reply", "dhcp6.release"]
+    # The client asks again after a second.
+    names = list(dict.fromkeys(event.name for event in bed.events))
+    assert names == ["dhcp6.advertise", "dhcp6.reply", "dhcp6.release"]
     assert {event.node for event in bed.events} == {"n001"}
 
 
@@ -167,7 +169,7 @@ async def test_a_relayed_message_is_answered_to_the_relay(bed: Bed) -> None:
         opened = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     relay = Relay(0, IPv6Address("fd77::2"), IPv6Address("fe80::99"), ((Option.INTERFACE, b"ge0"),))
     with opened:
-        opened.settimeout(3)
+        opened.settimeout(30)
         opened.bind(("fd77::2", 547))
         opened.sendto(encode(Packet(SYSTEM.message(Kind.SOLICIT), (relay,))), (str(HEAD), 547))
         data = await asyncio.to_thread(opened.recv, 4096)
@@ -209,7 +211,7 @@ async def test_it_serves_again_after_the_interface_was_down(bed: Bed) -> None:
     bed.home.ip("link", "set", bed.ours, "down")
     bed.home.ip("link", "set", bed.ours, "up")
     for ns, device in ((bed.home, bed.ours), (bed.clients, bed.theirs)):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "scope link" not in ns.ip("-6", "addr", "show", "dev", device):
                 await asyncio.sleep(0.05)
     speaker = Speaker(bed, 546)
@@ -237,5 +239,6 @@ async def test_a_closed_server_is_silent_and_closes_twice(cable: Bed) -> None:
     await until(cable, "scope link", "-6", "addr", "show", "dev", cable.theirs)
 
     speaker = Speaker(cable, 546)
+    speaker.socket.settimeout(3)
     with speaker.socket, pytest.raises((TimeoutError, OSError)):
         await speaker.ask(Packet(Message(Kind.INFORMATION_REQUEST, 1)))
