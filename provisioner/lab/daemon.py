@@ -16,6 +16,8 @@ from provisioner.lab.process import Process
 from provisioner.lab.qmp import connect
 
 _POLL_SECONDS = 0.05
+# As the unit has it (TimeoutStopSec): transfers and workers get two seconds each, and a busy machine its time.
+_STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class DaemonCommand:
 
     words: tuple[str, ...]
     ready: Callable[[], bool]
-    timeout: float = 30.0
+    timeout: float = 60.0
 
     @classmethod
     def serve(cls, paths: Paths) -> DaemonCommand:
@@ -61,7 +63,7 @@ class LabDaemon:
     def stop(self) -> None:
         """End it the way that systemd would."""
         if self.process is not None:
-            self.process.end()
+            self.process.end(grace=_STOP_SECONDS)
 
     def kill(self) -> None:
         """Kill it as `kill -9` does."""
