@@ -101,6 +101,7 @@ def test_an_archive_that_is_there_already_is_not_sent_again(ready: Node) -> None
     ready.box.overlay()
 
     assert ready.box.overlay() == ""
+    ready.machine.saw("overlay.sent")
     assert len(ready.machine.events("overlay.sent")) == 1
 
 
