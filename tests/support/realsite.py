@@ -196,7 +196,8 @@ class RealSite:
         options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20"]
         known = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         target = f"root@10.77.1.{number}"
-        return self.lab.run(["ssh", *options, *known, "-i", str(self.root / "key"), target, command])
+        # An emulated node that reads its whole root takes half a minute, and more beside three others.
+        return self.lab.run(["ssh", *options, *known, "-i", str(self.root / "key"), target, command], timeout=300)
 
 
 def mac(number: int) -> MacAddress:
