@@ -18,7 +18,7 @@ from tests.support.headbox.box import box
 from tests.support.headbox.head import ADDRESS, Head
 from tests.support.realsite import mac, prov, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 _BIN = "/opt/provisioner/bin"
 _SITE = f"""
@@ -146,7 +146,7 @@ def test_the_daemon_has_no_right_of_root_but_low_ports_and_raw_frames(head: Head
 def test_a_machine_boots_from_it(head: Head) -> None:
     head.lab.boot("n001", mac(1))
 
-    wait_until(lambda: status(head)["state"] in ("ready", "degraded", "failed"), "the boot of n001", 600)
+    wait_until(lambda: status(head)["state"] in ("ready", "degraded", "failed"), "the boot of n001", 900)
 
     assert (status(head)["state"], status(head)["reason"]) == ("ready", "")
 
