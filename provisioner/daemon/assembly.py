@@ -77,8 +77,9 @@ def services_of(
         *footings,
         watchman,
         statewatch,
-        _control(paths, current, site, lambda: [*watchman.troubles(), *statewatch.troubles()]),
         *observers(paths, Gauges(current, ledger, store, current.workers), wiring.tally),
+        # The last one: whoever can ask it finds everything else.
+        _control(paths, current, site, lambda: [*watchman.troubles(), *statewatch.troubles()]),
     ]
 
 

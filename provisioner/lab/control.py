@@ -28,7 +28,8 @@ from provisioner.operations.boots import boots_of
 from provisioner.operations.secureboot import OVMF_FILE, folder_of
 from provisioner.registry.store import read_current, read_node
 
-_UP_SECONDS = 60.0
+# The daemon alone may take a minute (lab.daemon), and then says why it does not serve.
+_UP_SECONDS = 90.0
 _ANSWER_SECONDS = 30.0
 _DOWN_SECONDS = 20.0
 _POLL_SECONDS = 0.1

@@ -26,7 +26,7 @@ class DaemonCommand:
 
     words: tuple[str, ...]
     ready: Callable[[], bool]
-    timeout: float = 30.0
+    timeout: float = 60.0
 
     @classmethod
     def serve(cls, paths: Paths) -> DaemonCommand:

@@ -27,6 +27,8 @@ _UNSHARE = (
     *("--fork", "--kill-child=KILL"),
 )
 _READY_SECONDS = 10.0
+# A killed process still has to be scheduled to end, and a worker of the daemon runs at nice 19.
+_END_SECONDS = 60.0
 
 
 def entering(first: int, command: Command, *, cwd: Path) -> list[str]:
@@ -108,10 +110,10 @@ class Namespace:
             self._lifeline = -1
         self._first = None
         if self._holder is not None:
-            self._holder.wait(timeout=_READY_SECONDS)
+            self._holder.wait(timeout=_END_SECONDS)
         # The kernel has killed them; this only takes their exit status.
         for process in self._started:
-            process.wait(_READY_SECONDS)
+            process.wait(_END_SECONDS)
         self._started.clear()
 
 

@@ -49,7 +49,7 @@ def rescued(cluster: RealSite) -> Rescued:
     cluster.wait_for_event("n009", "rescue.entered")
     status = cluster.prov("status", "n009")
     inside = cluster.shell(9, "cat /proc/cmdline; ls /sysroot")
-    keys = cluster.lab.run(["ssh-keyscan", "-t", "ed25519", "10.77.1.9"])
+    keys = cluster.lab.run(["ssh-keyscan", "-T", "50", "-t", "ed25519", "10.77.1.9"])
     cluster.shell(9, "boot-on")
     return Rescued(cluster, machine, strange, status, inside, keys, cluster.wait_for_boot("n009"))
 

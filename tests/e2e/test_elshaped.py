@@ -58,6 +58,8 @@ def settle(site: RealSite) -> None:
             "mitigations=off",
             "--kernel-arg",
             "no_timer_check",
+            "--kernel-arg",
+            "systemd.default_timeout_start_sec=600",
         )
         prov(site.root, "group", "add", image, "--yes", "--image", image, *arguments)
         node = f"n{number:03}"

@@ -99,7 +99,10 @@ def test_a_fetch_without_a_good_token_is_refused_and_recorded(cluster: RealSite,
 def test_a_bad_edit_leaves_the_last_good_state_serving_and_status_says_so(cluster: RealSite) -> None:
     before = cluster.paths.current_revision.read_text()
     bad = cluster.paths.node_files / "bad.yaml"
-    bad.write_text("nodes:\n  n500: {imagee: debian-12}\n  n501: {interfaces: {eth0: {ip: 10.77.9.9}}}\n")
+    # In one step: an empty file, which is what a daemon sees that looks half way, would be no mistake.
+    draft = bad.with_name(".bad.yaml.new")
+    draft.write_text("nodes:\n  n500: {imagee: debian-12}\n  n501: {interfaces: {eth0: {ip: 10.77.9.9}}}\n")
+    draft.replace(bad)
     try:
         wait_until(lambda: "bad.yaml:2:" in cluster.prov("status"), "the mistake in the status", 30)
         revision = cluster.paths.current_revision.read_text()

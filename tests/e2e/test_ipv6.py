@@ -40,8 +40,9 @@ class Booted:
     def shell(self, command: str) -> str:
         """Run a command in the node, by ssh over IPv6."""
         quiet = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
-        words = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", *quiet)
-        return self.site.lab.run([*words, "-i", str(self.site.root / "key"), f"root@{OWN}", command])
+        words = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=60", *quiet)
+        command_line = [*words, "-i", str(self.site.root / "key"), f"root@{OWN}", command]
+        return self.site.lab.run(command_line, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,8 @@ def settle(site: RealSite) -> None:
         "mitigations=off",
         "--kernel-arg",
         "no_timer_check",
+        "--kernel-arg",
+        "systemd.default_timeout_start_sec=600",
     )
     prov(site.root, "group", "add", "rack1", "--yes", "--image", OLD, *arguments)
     prov(site.root, "node", "add", "n[001-002]", "--yes", "--group", "rack1", "--ip", "10.77.1.1+")

@@ -181,9 +181,9 @@ class BackendSite(RealSite):
             self.ask("10.0.2.1", peervm.COMMANDS)
             self._has_peer = True
 
-    def ask(self, address: str, script: str, *, timeout: float = 120) -> str:
+    def ask(self, address: str, script: str, *, timeout: float = 300) -> str:
         """Run a shell script on a machine and return what it printed."""
-        options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20"]
+        options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=60"]
         known = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         command = ["ssh", *options, *known, "-i", str(self.root / "key"), f"root@{address}", script]
         return self.lab.run(command, timeout=timeout)

@@ -191,14 +191,17 @@ def _odd(system: str) -> list[bytes]:
     ]
 
 
-async def bombard(port: int, inputs: Iterable[bytes]) -> Counter[str]:
-    """Send every input on a connection of its own, many at once; how often which status came back first."""
+async def bombard(port: int, inputs: Iterable[bytes], *, seconds: float = _SECONDS) -> Counter[str]:
+    """Send every input on a connection of its own, many at once; how often which status came back first.
+
+    What is silent for so many seconds counts as silent.
+    """
     outcomes: Counter[str] = Counter()
     waiting = iter(inputs)
 
     async def work() -> None:
         for data in waiting:
-            outcomes[await sent(port, data)] += 1
+            outcomes[await sent(port, data, seconds)] += 1
 
     await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
     return outcomes

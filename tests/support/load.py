@@ -15,7 +15,7 @@ from tests.support.packets import IPXE_BIOS
 from tests.support.rig import HEAD, RELAY, address_of, mac_of
 
 _AT_ONCE = 32
-_SECONDS = 5.0
+_SECONDS = 30.0
 _BLOCK = 1468
 _KIND_AT = 240
 
@@ -92,6 +92,9 @@ def _receive(opened: socket.socket, window: int, before_last: Callable[[], None]
     while True:
         count = opened.recv_into(buffer)
         block = int.from_bytes(buffer[2:4], "big")
+        if buffer[1] == 6 or (expected - block - 1) & 0xFFFF < 0x8000:
+            # Sent again, because our acknowledgement came late.
+            continue
         assert block == expected & 0xFFFF, f"block {block} in the place of {expected & 0xFFFF}"
         digest.update(view[4:count])
         size += count - 4

@@ -146,7 +146,7 @@ class Stores:
 
 def seconds_of(world: frozenset[str]) -> float:
     """How long a command of a page may take."""
-    return 600 if world & SLOW else 60
+    return 900 if world & SLOW else 120
 
 
 @contextmanager

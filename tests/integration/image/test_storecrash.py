@@ -26,7 +26,12 @@ from tests.support.imagestore import let_age, served
 from tests.support.oci import bootable_layer, layout
 from tests.support.storewriter import VERBS, prepared
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("strace", "zstd")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.root,
+    pytest.mark.needs("strace", "zstd"),
+    pytest.mark.timeout(600),
+]
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CALLS = "openat,mkdir,write,fchmod,chmod,fsync,rename,unlink,unlinkat,rmdir,symlink,link,linkat,mknod"

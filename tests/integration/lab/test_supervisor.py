@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -39,7 +40,7 @@ def holder(paths: Paths) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 15) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
@@ -52,7 +53,12 @@ def everything_below(process: subprocess.Popen[bytes]) -> list[Identity]:
 
 
 def names(identities: list[Identity]) -> set[str]:
-    return {psutil.Process(identity.pid).name() for identity in identities}
+    found = set()
+    for identity in identities:
+        # One that has just ended has no name any more.
+        with suppress(psutil.NoSuchProcess):
+            found.add(psutil.Process(identity.pid).name())
+    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGSEGV], ids=str)

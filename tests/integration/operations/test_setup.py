@@ -146,11 +146,18 @@ def test_a_real_dnsmasq_on_our_ports_is_named(head: tuple[Namespace, str, Namesp
 
 
 def wait_for_sockets(ours: Namespace) -> str:
-    """What `ss` lists once somebody listens on port 67."""
+    """What `ss` lists once somebody listens for DHCP and DNS; dnsmasq opens one socket after the other."""
+    wanted = {("udp", "67"), ("udp", "53"), ("tcp", "53")}
     deadline = time.monotonic() + 30
-    while ":67 " not in (listed := ours.run(["ss", "-H", "-lnptu"])):
+    while not wanted <= listening(listed := ours.run(["ss", "-H", "-lnptu"])):
         assert time.monotonic() < deadline, listed
     return listed
+
+
+def listening(listed: str) -> set[tuple[str, str]]:
+    """Protocols and ports of a list of `ss`."""
+    rows = (line.split() for line in listed.splitlines())
+    return {(row[0], row[4].rpartition(":")[2]) for row in rows}
 
 
 @pytest.mark.needs("nft", "ip")

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioner.errors import CommandError
 from provisioner.host.run import run
 from provisioner.lab.cluster import Lab
 from provisioner.lab.machine import DirectBoot
 from provisioner.lab.vm import RunningMachine
 from provisioner.model.address import MacAddress
 from tests.support.headbox.box import CHECKOUT, Box
+from tests.support.realsite import wait_until
 
 ADDRESS = "10.77.0.2"
 _MAC = MacAddress("52:54:00:77:ff:02")
@@ -30,7 +32,7 @@ class Head:
     machine: RunningMachine
     key: Path
 
-    def shell(self, command: str, *, timeout: float = 300) -> str:
+    def shell(self, command: str, *, timeout: float = 600) -> str:
         """What a command of root's prints; it must succeed."""
         options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=60", "-o", "LogLevel=ERROR"]
         options += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
@@ -53,8 +55,18 @@ def start(lab: Lab, box: Box, payload: Mapping[str, Path]) -> Head:
     machine = lab.boot("head", _MAC, memory=1024, direct=direct, drives=(disk, second))
     machine.wait_for("login:", 300)
     head = Head(lab, machine, box.key)
+    # Nothing says that sshd and the address are there before the login is.
+    wait_until(lambda: _answers(head), "the head node to answer by ssh", 300)
     head.shell(_UNPACK)
     return head
+
+
+def _answers(head: Head) -> bool:
+    try:
+        head.shell("true")
+    except CommandError:
+        return False
+    return True
 
 
 def wheel(folder: Path) -> Path:

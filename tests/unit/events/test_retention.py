@@ -33,7 +33,7 @@ def swept(path: Path, wanted: Limits) -> Removed:
         store.submit(sweep.step)
         done.clear()
         store.flushed(done.set)
-        assert done.wait(10)
+        assert done.wait(60)
     store.close()
     assert store.lost == 0
     return sweep.removed
@@ -160,7 +160,7 @@ def test_what_is_written_meanwhile_is_not_lost(tmp_path: Path) -> None:
         store.submit(sweep.step)
         done.clear()
         store.flushed(done.set)
-        assert done.wait(10)
+        assert done.wait(60)
     store.close()
 
     assert set(names(path)) == {"dhcp.offer"}

@@ -65,7 +65,7 @@ def test_everything_recorded_before_a_flush_can_be_read_after_it(tmp_path: Path)
         store.record(Event(float(number), Stage.SITE, "x", "m", boot="b1"))
     store.flushed(done.set)
 
-    assert done.wait(10)
+    assert done.wait(60)
     assert len(History(tmp_path / "events.sqlite").timeline("b1")) == 3000
     store.close()
 
@@ -110,7 +110,7 @@ def test_an_event_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     done = threading.Event()
     store.record(Event(1.0, Stage.SITE, "x", "half a pair \ud800", boot="b1"))
     store.flushed(done.set)
-    assert done.wait(10)
+    assert done.wait(60)
     store.record(Event(2.0, Stage.SITE, "x", "m", boot="b1"))
     store.close()
 
@@ -174,7 +174,7 @@ def test_a_folder_in_the_place_of_the_file_is_waited_for_and_nothing_is_lost(tmp
     flushed = threading.Event()
     store.flushed(flushed.set)
 
-    assert flushed.wait(10), "whoever waits is not kept waiting"
+    assert flushed.wait(60), "whoever waits is not kept waiting"
     assert "cannot be written" in store.trouble
     assert store.waiting >= 2
 

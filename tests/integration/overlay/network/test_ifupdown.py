@@ -11,6 +11,7 @@ from provisioner.lab.namespace import Namespace
 from provisioner.model.resolved import ResolvedInterface
 from provisioner.overlay.folder import write_tree
 from tests.support import netmatrix, unpacked
+from tests.support.daemon import eventually
 from tests.support.netmatrix import BONDS, INFINIBAND, NICS, VLANS, cabled, set_up_by_stage_1
 
 pytestmark = [pytest.mark.integration, pytest.mark.root]
@@ -105,5 +106,6 @@ def test_no_device_listens_to_routers_and_one_without_addresses_makes_none_of_it
     assert "failed" not in printed
     for name in ("eth0", "eth1", "eth2"):
         assert machine.run(["cat", f"/proc/sys/net/ipv6/conf/{name}/accept_ra"]) == "0\n"
-    assert "state UP" in machine.run(["ip", "link", "show", "dev", "eth2"])
+    # The kernel works that out a moment after it is set up.
+    eventually(lambda: "state UP" in machine.run(["ip", "link", "show", "dev", "eth2"]))
     assert "inet6" not in machine.run(["ip", "address", "show", "dev", "eth2"])

@@ -48,6 +48,7 @@ def start(machine: Namespace, folder: Path, *devices: ResolvedInterface) -> tupl
 def test_networkd_understands_every_line_of_the_whole_matrix(machine: Namespace, tmp_path: Path) -> None:
     networkd, log = start(machine, tmp_path, *NICS, *BONDS, *VLANS, *INFINIBAND)
     eventually(lambda: "fd00::1/64" in machine.run(["ip", "-o", "address", "show", "dev", "eth0"]))
+    eventually(lambda: "eth5: found matching network" in log.read_text())
     networkd.end()
 
     text = log.read_text()

@@ -147,7 +147,8 @@ def test_the_address_that_stage_1_has_set_stays_while_networkmanager_takes_over(
 
     assert taken_away() == []
     assert manager.ask("-g", "IP4.DNS", "device", "show", "eth0") == "10.0.0.53\n"
-    assert "default via fd00::fe dev eth0" in machine.run(["ip", "-6", "route"])
+    # A device is connected once one of its two families is.
+    eventually(lambda: "default via fd00::fe dev eth0" in machine.run(["ip", "-6", "route"]))
 
 
 def test_a_state_that_networkmanager_has_written_itself_is_left_alone(machine: Namespace, tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ def test_slurmd_fetches_its_configuration_from_the_controller(tmp_path: Path) ->
         namespace.run(["mkdir", "-p", "/run/munge", "/run/ctld", "/run/slurmd"])
         quiet = ["--log-file=/run/munge.log", "--pid-file=/run/munge.pid", "--seed-file=/run/munge.seed"]
         namespace.spawn(["munged", "--foreground", "--force", f"--key-file={tmp_path}/key", *quiet], cwd=tmp_path)
-        eventually(lambda: namespace.run(["ls", "/run/munge"]))
+        # Its lock is there before the socket.
+        listens = "test ! -S /run/munge/munge.socket.2 || echo yes"
+        eventually(lambda: namespace.run(["sh", "-c", listens]))
         controller = [unpacked.program("usr/sbin/slurmctld-wlm"), "-D", "-f", tmp_path / "slurm.conf"]
         with (tmp_path / "ctld.log").open("wb") as log:
             namespace.spawn([*map(str, controller)], output=log, cwd=tmp_path)
