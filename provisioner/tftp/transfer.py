@@ -7,8 +7,8 @@ wholly or in part (RFC 7440 section 4), and again when the client is silent for 
 
 A client answers every block that it did not expect with what it has, so each window that it gets twice makes a
 window's worth of old acknowledgements. To answer those would send every window twice from there on: the
-sorcerer's apprentice (RFC 1123 section 4.2.3.1) again. `_doubled` says that the client may get the window on its way
-twice, `_echoing` that it still answers what went before.
+sorcerer's apprentice (RFC 1123 section 4.2.3.1) again. `_doubled` says that the client may get the window on its
+way twice, `_echoing` that it still answers what went before.
 
 Until its first acknowledgement nobody knows that the client exists: the address of a request is easily forged. So
 a client that was never heard gets few repetitions.
