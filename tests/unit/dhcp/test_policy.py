@@ -384,6 +384,7 @@ def test_what_is_not_dhcp_over_ethernet_or_infiniband_is_ignored(message: Messag
         (asked(Kind.REQUEST, ciaddr="10.77.0.99"), ("255.255.255.255", 68, b"")),
         (asked(Kind.REQUEST, wanted="10.77.0.99"), ("255.255.255.255", 68, b"")),
         (asked(Kind.INFORM, ciaddr="10.77.0.60"), ("10.77.0.60", 68, b"")),
+        (asked(Kind.REQUEST, ciaddr="203.0.113.9", wanted=str(MINE)), (str(MINE), 68, MacAddress(MAC).octets)),
     ],
     ids=[
         "without an address",
@@ -393,6 +394,7 @@ def test_what_is_not_dhcp_over_ethernet_or_infiniband_is_ignored(message: Messag
         "refused",
         "refused, without an address",
         "inform",
+        "with the address of a stranger",
     ],
 )
 def test_a_reply_goes_where_the_client_hears_it(message: Message, target: tuple[str, int, bytes]) -> None:
