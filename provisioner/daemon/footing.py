@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import psutil
 
@@ -83,7 +84,7 @@ class Footing:
 
     async def _restart(self, device: str) -> str:
         await self.close()
-        self.place = Place(self.place.network, device, self.place.address, self.place.address6)
+        self.place = replace(self.place, interface=device)
         self.dhcp = dhcp_server(self._wiring, self.place, self._ports)
         try:
             await self.start()

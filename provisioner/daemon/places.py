@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import IPv6Address
 
 from provisioner.daemon.services import Place
@@ -35,7 +37,12 @@ def places_of(snapshot: Snapshot) -> list[Place]:
             )
             raise UnavailableError(message, hint=hint)
         places.append(Place(name, own[head], head, _head6(name, network)))
-    return places
+    return [replace(each, beside=_beside(each, places)) for each in places]
+
+
+def _beside(place: Place, places: Iterable[Place]) -> frozenset[str]:
+    """The other networks on the device of a place."""
+    return frozenset(each.network for each in places if each.interface == place.interface) - {place.network}
 
 
 def _last(snapshot: Snapshot) -> str:

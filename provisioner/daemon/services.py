@@ -61,13 +61,14 @@ class Wiring:
 class Place:
     """Where the head node stands in a network: the device and its own addresses there.
 
-    `address6` is None where nothing is served over IPv6.
+    `address6` is None where nothing is served over IPv6. `beside` names the other networks on that device.
     """
 
     network: str
     interface: str
     address: IPv4Address
     address6: IPv6Address | None = None
+    beside: frozenset[str] = frozenset()
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -89,6 +90,7 @@ def dhcp_server(wiring: Wiring, place: Place, ports: Ports, *, boot_service: boo
         boot_service=boot_service,
         shelf=wiring.shelf,
         attempts=wiring.attempts,
+        beside=place.beside,
     )
 
 

@@ -23,7 +23,8 @@ class Context:
     """The state of the world: `server` is our own address where the message came in, `now` Unix seconds.
 
     `boot_service` says that it came to port 4011, where firmware asks for a boot file and nothing else. `shelf`
-    are the loaders that there are, `step_of` how many of them a machine has tried in vain.
+    are the loaders that there are, `step_of` how many of them a machine has tried in vain. `beside` are the names
+    of the other networks on the device where it came in.
     """
 
     snapshot: Snapshot
@@ -35,6 +36,7 @@ class Context:
     boot_service: bool = False
     shelf: Shelf = NOT_LOOKED_AT
     step_of: Callable[[MacAddress], int] = lambda _: 0
+    beside: frozenset[str] = frozenset()
 
     def network_for(self, message: Message) -> tuple[str, Network] | None:
         """The network that the client is on.
@@ -59,6 +61,13 @@ class Case:
     network: Network
     decision: Decision
     node: ResolvedNode | None
+
+    def beside(self, address: IPv4Address) -> str | None:
+        """The network on the same device that an address is of, whose own server heard this message too."""
+        networks = self.context.snapshot.site.networks
+        # What a relay brings is of its network alone.
+        names = self.context.beside if self.message.giaddr == NO_ADDRESS else frozenset[str]()
+        return next((name for name in sorted(names & networks.keys()) if address in networks[name].cidr), None)
 
     @property
     def loader(self) -> Choice:

@@ -36,7 +36,8 @@ class Desk:
     """Answers the datagrams of one interface, whose own address is `server`; keeps the leases of its pools.
 
     `boot_service` says that they come to port 4011, where replies go to the port that was asked from. `shelf`
-    are the loaders that there are, and `attempts` those that were given in vain.
+    are the loaders that there are, and `attempts` those that were given in vain. `beside` names other networks of
+    the interface.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Desk:
         boot_service: bool = False,
         shelf: Shelf = NOT_LOOKED_AT,
         attempts: Attempts | None = None,
+        beside: frozenset[str] = frozenset(),
     ) -> None:
         self.leases = Leases()
         self._shelf = shelf
@@ -54,6 +56,7 @@ class Desk:
         self._server = server
         self._http_port = http_port
         self._boot_service = boot_service
+        self._beside = beside
         self._remembered = Remembered()
         self._throttle = Throttle()
 
@@ -74,6 +77,7 @@ class Desk:
                 self._boot_service,
                 self._shelf,
                 self._attempts.step,
+                self._beside,
             )
             outcome = self._decided(data, source[0], context)
         if self._boot_service and outcome.target is not None:

@@ -98,6 +98,8 @@ def _request(case: Case) -> Answer:
         return _grant(case, Kind.ACK, place)
     if place.address is None and wanted in case.network.cidr and _usable(case, wanted):
         return ignored(case, place.reason)
+    if other := case.beside(wanted):
+        return ignored(case, f"{wanted} is of the network {other}, on the same device")
     return _refuse(case, wanted, place)
 
 
@@ -144,6 +146,8 @@ def _place(case: Case, wanted: IPv4Address | None) -> _Place:
     reason = case.decision.reason
     if case.node:
         reason = f"{case.node.name} has no address on the network {case.network_name} for {mac}"
+    if interface and interface.ip and (other := case.beside(interface.ip.ip)):
+        return _Place(None, f"{reason}, and has one on the network {other}, on the same device")
     if case.network.pool is None:
         return _Place(None, f"{reason}, and the network {case.network_name} has no pool")
     address = choose(

@@ -70,6 +70,8 @@ def _loader_step(case: Case, base: str) -> NextStep:
 
 def lease_reply(case: Case, kind: Kind, *, address: IPv4Address, seconds: int, step: NextStep) -> Message:
     """The OFFER or ACK of an address for so many seconds (RFC 2131 section 4.3.1, table 3)."""
+    # Replies go there, and a forged one beside the right address would aim them at strangers.
+    uses_it = kind is Kind.ACK and case.message.ciaddr == address
     options = _identity(case, kind)
     options[Option.LEASE_TIME] = _seconds(seconds)
     options[Option.RENEWAL_TIME] = _seconds(seconds // 2)
@@ -82,7 +84,7 @@ def lease_reply(case: Case, kind: Kind, *, address: IPv4Address, seconds: int, s
         options,
         yiaddr=address,
         siaddr=case.context.server if step.file else NO_ADDRESS,
-        ciaddr=case.message.ciaddr if kind is Kind.ACK else NO_ADDRESS,
+        ciaddr=address if uses_it else NO_ADDRESS,
         file=step.file.encode(),
     )
 

@@ -29,7 +29,8 @@ class DhcpServer:
     """Serves one interface, whose own IPv4 address is `address`.
 
     With `boot_service` it is what a proxy has besides, at port 4011. `shelf` are the loaders that there are, and
-    `attempts` those that were given in vain.
+    `attempts` those that were given in vain. `beside` names other networks of the interface, whose servers hear
+    every broadcast too.
 
     Replies go to the relay, to the address that the client uses, to its hardware address while it has none, or to
     everybody (RFC 2131 section 4.1).
@@ -49,6 +50,7 @@ class DhcpServer:
         boot_service: bool = False,
         shelf: Shelf = NOT_LOOKED_AT,
         attempts: Attempts | None = None,
+        beside: frozenset[str] = frozenset(),
     ) -> None:
         self._interface = interface
         self._source = (address, port)
@@ -56,7 +58,9 @@ class DhcpServer:
         self._catalogue = catalogue
         self._record = record
         self._tally = tally if tally is not None else Tally()
-        self._desk = Desk(address, http_port, boot_service=boot_service, shelf=shelf, attempts=attempts)
+        self._desk = Desk(
+            address, http_port, boot_service=boot_service, shelf=shelf, attempts=attempts, beside=beside
+        )
         self._watched = WatchedSocket()
         self._outlet: Outlet | None = None
 

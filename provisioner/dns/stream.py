@@ -60,13 +60,24 @@ class Streams:
         self._open[writer] = client
         self._of_client[client] += 1
         try:
-            await self._converse(reader, writer, client)
-        except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
-            logger.debug("dns: a TCP client left: %s", error)
+            try:
+                await self._converse(reader, writer, client)
+            except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
+                logger.debug("dns: a TCP client left: %s", error)
+            await self._end(writer)
         finally:
             del self._open[writer]
             self._of_client -= Counter((client,))
             writer.close()
+
+    async def _end(self, writer: asyncio.StreamWriter) -> None:
+        """Close it. Who does not take what is left for him would keep the connection, which nobody counts then."""
+        writer.close()
+        try:
+            async with asyncio.timeout(self._limits.idle_seconds):
+                await writer.wait_closed()
+        except (TimeoutError, OSError):
+            writer.transport.abort()
 
     def _has_room(self, client: str) -> bool:
         full = len(self._open) >= self._limits.connections

@@ -3,7 +3,7 @@
 asyncio's own sendfile goes back to the event loop each time the socket's buffer has room, some hundred times a
 second and transfer. A thread on a blocking socket wakes in the kernel, and the loop hears of it when all is sent:
 a byte costs less than it costs nginx, and nobody else waits. Admission keeps such transfers few; where all threads
-are busy, and for TLS, the event loop sends.
+are busy or descriptors run out, and for TLS, the event loop sends.
 """
 
 from __future__ import annotations
@@ -53,11 +53,14 @@ class Sender:
         """
         loop = asyncio.get_running_loop()
         encrypted = transport.get_extra_info("ssl_object") is not None
-        if encrypted or self._busy >= THREADS or transport.get_write_buffer_size():
+        own = None
+        if not (encrypted or self._busy >= THREADS or transport.get_write_buffer_size()):
+            own = _descriptors(transport.get_extra_info("socket").fileno(), file.fileno())
+        if own is None:
             await loop.sendfile(transport, file, offset, count)
             return
         self._busy += 1
-        connection, source = _taken_over(transport), os.dup(file.fileno())
+        connection, source = _taken_over(transport, own[0]), own[1]
         stop = threading.Event()
         job = asyncio.wrap_future(self._pool.submit(_pump, connection, stop, source, offset, count))
         # Not before the thread is done, whatever becomes of the handler: both numbers must stay taken.
@@ -94,12 +97,23 @@ def pace(transport: asyncio.BaseTransport, rate: float | None) -> None:
             connection.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("=Q", value))
 
 
-def _taken_over(transport: asyncio.Transport) -> socket.socket:
-    """The connection below a transport, for a thread: blocking, with a descriptor of its own.
+def _descriptors(connection: int, file: int) -> tuple[int, int] | None:
+    """Descriptors of our own for both, or None where there are not enough left."""
+    with suppress(OSError):
+        own = os.dup(connection)
+        try:
+            return own, os.dup(file)
+        except OSError:
+            os.close(own)
+    return None
+
+
+def _taken_over(transport: asyncio.Transport, descriptor: int) -> socket.socket:
+    """The connection below a transport, for a thread: blocking, under a descriptor of its own.
 
     A transport that is closed meanwhile gives its descriptor's number to the next connection; ours stays.
     """
-    connection = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+    connection = socket.socket(fileno=descriptor)
     transport.pause_reading()
     connection.settimeout(None)
     # Full segments only, until the file ends.

@@ -5,6 +5,11 @@ nothing special. `_acknowledged` is the last block that the client has, `_sent` 
 On the wire numbers wrap at 65,536, here they do not. A window is sent when the one before it is acknowledged,
 wholly or in part (RFC 7440 section 4), and again when the client is silent for too long.
 
+A client answers every block that it did not expect with what it has, so each window that it gets twice makes a
+window's worth of old acknowledgements. To answer those would send every window twice from there on: the
+sorcerer's apprentice (RFC 1123 section 4.2.3.1) again. `_doubled` says that the client may get the window on its
+way twice, `_echoing` that it still answers what went before.
+
 Until its first acknowledgement nobody knows that the client exists: the address of a request is easily forged. So
 a client that was never heard gets few repetitions.
 """
@@ -31,7 +36,10 @@ class Transfer:
     Each method returns the numbers of the blocks to send now; 0 stands for the granted options and comes alone.
     """
 
-    __slots__ = ("_acknowledged", "_last", "_none", "_repeated", "_sent", "_silences", "_size", "_window", "terms")
+    __slots__ = (
+        *("_acknowledged", "_doubled", "_echoing", "_last", "_none", "_repeated", "_sent", "_silences", "_size"),
+        *("_window", "terms"),
+    )
 
     def __init__(self, size: int, terms: Terms) -> None:
         self.terms = terms
@@ -44,6 +52,8 @@ class Transfer:
         self._sent = self._none
         self._silences = 0
         self._repeated = False
+        self._doubled = False
+        self._echoing = False
 
     @property
     def heard(self) -> bool:
@@ -73,22 +83,24 @@ class Transfer:
 
     def start(self) -> range:
         """The first packets."""
-        return self._next()
+        return self._next(self._acknowledged + 1)
 
     def acknowledge(self, block: int) -> range:
         """What follows the client's acknowledgement; nothing for one that is late or was never due."""
         before = self._acknowledged
         step = (block - before) & _WRAP
         if step == 0:
-            # In lock-step an answer to a duplicate doubles every block from there on (RFC 1123 section 4.2.3.1,
-            # the sorcerer's apprentice). With a window it says that the first block of it was lost.
-            return NOTHING if self._window == 1 else self.nudge(block)
+            # In lock-step it says nothing. With a window it says that the first block of it was lost.
+            return NOTHING if self._window == 1 or self._echoing else self.nudge(block)
         if step > self._sent - before:
             return NOTHING
         self._acknowledged = after = before + step
+        # What the client lacks of a window that went out twice is on its way already.
+        first = (self._sent if self._doubled else after) + 1
+        self._echoing = self._doubled or after < self._sent
         self._silences = 0
-        self._repeated = False
-        return NOTHING if after == self._last else self._next()
+        self._repeated = self._doubled = False
+        return NOTHING if after == self._last else self._next(first)
 
     def nudge(self, block: int) -> range:
         """The window once more for a client that repeats what it has because nothing came since; once is enough.
@@ -97,17 +109,17 @@ class Transfer:
         """
         if self._repeated or not self.heard or self.finished or (block - self._acknowledged) & _WRAP:
             return NOTHING
-        self._repeated = True
-        return self._next()
+        self._repeated = self._doubled = True
+        return self._next(self._acknowledged + 1)
 
     def silence(self) -> range:
         """The client has been silent for `pause` seconds: the window again, or nothing if it is lost."""
         self._silences += 1
         self._repeated = False
-        return NOTHING if self.lost else self._next()
+        self._doubled = True
+        return NOTHING if self.lost else self._next(self._acknowledged + 1)
 
-    def _next(self) -> range:
-        first = self._acknowledged + 1
+    def _next(self, first: int) -> range:
         if first == 0:
             self._sent = 0
             return range(1)

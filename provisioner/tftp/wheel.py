@@ -71,7 +71,10 @@ class Wheel:
             self._wake_some()
 
     def _wake_some(self) -> None:
-        for _ in range(min(_AT_ONCE, len(self._due))):
-            self._due.popleft().wake()
-        if self._due:
-            self._later(0, self._wake_some)
+        try:
+            for _ in range(min(_AT_ONCE, len(self._due))):
+                self._due.popleft().wake()
+        finally:
+            # One that fails must not leave all others asleep for ever.
+            if self._due:
+                self._later(0, self._wake_some)

@@ -10,9 +10,11 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 from dnslib import DNSRecord
 
+from provisioner.dns.desk import Desk
+from provisioner.dns.forward import Forwarder
 from provisioner.dns.guard import Budget
 from provisioner.dns.server import DnsServer
-from provisioner.dns.stream import Limits
+from provisioner.dns.stream import Limits, Streams
 from provisioner.errors import UnavailableError
 from provisioner.host.run import run
 from provisioner.model.snapshot import Snapshot
@@ -93,6 +95,41 @@ async def test_dig_asks_again_by_tcp_when_the_reply_was_truncated(server: DnsSer
 
     assert "Truncated, retrying in TCP mode" in shown
     assert shown.count("\tA\t10.") == 100
+
+
+async def test_a_client_that_takes_no_replies_is_cut_off(site: Site) -> None:
+    many = {f"net{n}": {"cidr": f"10.{n}.0.0/16", "server": f"10.{n}.0.1"} for n in range(100)}
+    site.snapshot, ended = _with_networks(many), asyncio.Event()
+    desk = Desk(site.current, lambda _revision: 1)
+    streams = Streams(desk, Forwarder(tuple), Tally(), Limits(idle_seconds=0.3))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await streams.serve(reader, writer)
+        ended.set()
+
+    with socket.create_server((HOST, 0)) as listening, socket.socket() as client:
+        # Small ones, so that replies wait in the server and not in the kernel.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server = await asyncio.start_server(serve, sock=listening)
+        client.connect(listening.getsockname())
+        question = DNSRecord.question("provisioner.cluster.local").pack()
+        client.sendall((len(question).to_bytes(2, "big") + question) * 100)
+        await asyncio.wait_for(ended.wait(), 10)
+
+        taken = await asyncio.to_thread(_drained, client)
+        server.close()
+    # What the kernel had, and not the 64 KiB that asyncio keeps for a connection.
+    assert 0 < taken < 1 << 16
+
+
+def _drained(client: socket.socket) -> int:
+    """How many octets come until the other side has ended."""
+    client.settimeout(10)
+    taken = 0
+    while piece := client.recv(1 << 16):
+        taken += len(piece)
+    return taken
 
 
 def _with_networks(written: dict[str, dict[str, str]]) -> Snapshot:

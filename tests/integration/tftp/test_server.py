@@ -276,6 +276,18 @@ async def test_a_client_that_only_asks_for_the_size_is_no_failure(bed: Bed, raw:
     assert bed.tally.count("tftp_transfers", "declined") == 1
 
 
+async def test_a_port_that_asks_for_two_files_at_once_has_one_transfer(bed: Bed, raw: RawClient) -> None:
+    raw.request("soon")
+    raw.request("even.bin")
+
+    for number in range(1, 10):
+        _, block, rest, sender = await asyncio.to_thread(raw.receive)
+        raw.acknowledge(block, sender)
+        assert (block, rest) == (number, EVEN[(number - 1) * 512 : number * 512])
+    await bed.until("loader.sent")
+    assert not bed.server.under_way
+
+
 async def test_data_comes_from_the_port_that_the_site_wants(bed: Bed, raw: RawClient) -> None:
     raw.request("even.bin")
 

@@ -210,6 +210,36 @@ def test_the_relay_decides_the_network() -> None:
     assert (decided.name, decided.reason) == ("ignored", "no network of this site holds 10.99.0.2")
 
 
+def two_networks(pool: str | None = None) -> Context:
+    """What the server of one network sees on a device that has another network too."""
+    networks = {"provision": {"cidr": "10.77.0.0/24"}, "storage": {"cidr": "10.88.0.0/24", "pool": pool}}
+    before = demo()
+    site = before.site.model_validate({"cluster": "demo", "networks": networks})
+    known = Snapshot.build("2", site, before.nodes.values())
+    return replace(world(known, server=IPv4Address("10.88.0.1")), beside=frozenset({"provision"}))
+
+
+@pytest.mark.parametrize("pool", [None, "10.88.0.100-10.88.0.120"])
+@pytest.mark.parametrize("mac", [MAC, STRANGER])
+def test_an_address_of_another_network_on_the_device_is_not_refused(mac: str, pool: str | None) -> None:
+    assert answer(asked(Kind.REQUEST, mac=mac, wanted=str(MINE)), two_networks(pool)).reply is None
+    assert reply_of(answer(asked(Kind.REQUEST, wanted="192.168.1.5"), two_networks(pool))).kind is Kind.NAK
+
+
+def test_a_node_with_an_address_on_another_network_of_the_device_gets_none_of_the_pool() -> None:
+    context = two_networks("10.88.0.100-10.88.0.120")
+
+    assert answer(asked(Kind.DISCOVER), context).reply is None
+    assert reply_of(answer(asked(Kind.DISCOVER, mac=STRANGER), context)).kind is Kind.OFFER
+
+
+def test_what_a_relay_brings_is_of_its_network_alone() -> None:
+    context = two_networks("10.88.0.100-10.88.0.120")
+
+    assert reply_of(answer(asked(Kind.DISCOVER, giaddr="10.88.0.2"), context)).kind is Kind.OFFER
+    assert reply_of(answer(asked(Kind.REQUEST, giaddr="10.88.0.2", wanted=str(MINE)), context)).kind is Kind.NAK
+
+
 def test_a_server_address_outside_all_networks_answers_nothing() -> None:
     assert answer(asked(Kind.DISCOVER), world(server=IPv4Address("192.0.2.1"))).name == "ignored"
 
@@ -384,6 +414,7 @@ def test_what_is_not_dhcp_over_ethernet_or_infiniband_is_ignored(message: Messag
         (asked(Kind.REQUEST, ciaddr="10.77.0.99"), ("255.255.255.255", 68, b"")),
         (asked(Kind.REQUEST, wanted="10.77.0.99"), ("255.255.255.255", 68, b"")),
         (asked(Kind.INFORM, ciaddr="10.77.0.60"), ("10.77.0.60", 68, b"")),
+        (asked(Kind.REQUEST, ciaddr="203.0.113.9", wanted=str(MINE)), (str(MINE), 68, MacAddress(MAC).octets)),
     ],
     ids=[
         "without an address",
@@ -393,6 +424,7 @@ def test_what_is_not_dhcp_over_ethernet_or_infiniband_is_ignored(message: Messag
         "refused",
         "refused, without an address",
         "inform",
+        "with the address of a stranger",
     ],
 )
 def test_a_reply_goes_where_the_client_hears_it(message: Message, target: tuple[str, int, bytes]) -> None:

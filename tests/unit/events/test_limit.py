@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.events.limit import LimitedSink
+from provisioner.events.limit import MOST_OF_STRANGERS, LimitedSink
 from provisioner.model.event import Event, Level, Stage
 
 
@@ -53,3 +53,37 @@ def test_ordinary_events_are_held_back_only_far_above_what_a_boot_makes() -> Non
         sink(alarm(level=Level.INFO))
 
     assert len(seen) == 201
+
+
+def asked(mac: str, node: str | None = None) -> Event:
+    return Event(0.0, Stage.DHCP, "dhcp.offer", "an address of the pool", mac=mac, node=node)
+
+
+def test_made_up_machines_are_cut_together_and_nodes_are_still_heard() -> None:
+    clock = [0.0]
+    seen: list[Event] = []
+    sink = LimitedSink(seen.append, lambda: clock[0])
+    most = MOST_OF_STRANGERS[Level.INFO]
+    for number in range(2 * most):
+        sink(asked(f"made up {number}"))
+
+    assert len(seen) == most + 1
+    assert "only counted" in seen[-1].message
+
+    sink(asked("52:54:00:77:00:10", "n001"))
+    sink(alarm())
+    assert [each.name for each in seen[most + 1 :]] == ["dhcp.offer", "access.denied"]
+
+    clock[0] = 61.0
+    sink(asked("another one"))
+    assert seen[-1].mac == "another one"
+
+
+def test_more_senders_than_are_remembered_do_not_begin_the_count_of_strangers_again() -> None:
+    seen: list[Event] = []
+    sink = LimitedSink(seen.append, lambda: 0.0)
+
+    for number in range(150_000):
+        sink(asked(f"made up {number}"))
+
+    assert len(seen) == MOST_OF_STRANGERS[Level.INFO] + 1

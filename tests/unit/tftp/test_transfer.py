@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from provisioner.tftp.options import Terms
@@ -137,3 +139,70 @@ def test_block_numbers_wrap_on_the_wire_and_not_here() -> None:
 
     assert received == list(range(1, 65542))
     assert under_test.progress == size
+
+
+class Reader:
+    """Reads over a wire that keeps the order and loses one packet.
+
+    It acknowledges a full window, the end, and with what it has each block that it did not expect, as EDK II does.
+    """
+
+    def __init__(self, under_test: Transfer, blocks: int, lost: int) -> None:
+        self.sent = 0
+        self._under_test = under_test
+        self._last = blocks
+        self._lost = lost
+        self._wire: deque[int] = deque()
+        self._has = 0
+        self._in_window = 0
+
+    def fetch(self) -> None:
+        self._send(self._under_test.start())
+        while not self._under_test.finished:
+            if self._wire:
+                self._hear(self._wire.popleft())
+            else:
+                self._send(self._under_test.silence())
+
+    def _send(self, numbers: range) -> None:
+        for number in numbers:
+            self.sent += 1
+            if self.sent != self._lost:
+                self._wire.append(number)
+
+    def _hear(self, number: int) -> None:
+        is_next = number == self._has + 1
+        if is_next:
+            self._has, self._in_window = number, self._in_window + 1
+        if not is_next or self._in_window == self._under_test.terms.window or self._has == self._last:
+            self._in_window = 0
+            self._send(self._under_test.acknowledge(self._has))
+
+
+@pytest.mark.parametrize("window", [1, 4, 16, 32])
+def test_a_lost_packet_costs_no_more_than_a_window_once(window: int) -> None:
+    for lost in range(1, 2 * window + 2):
+        reader = Reader(Transfer(500 * 512 - 1, Terms(window=window)), 500, lost)
+        reader.fetch()
+
+        assert reader.sent <= 500 + window
+
+
+def test_what_went_out_twice_does_not_go_out_twice_from_there_on() -> None:
+    under_test = Transfer(12 * 512 - 1, Terms(window=3))
+    under_test.start()
+    under_test.silence()
+
+    assert list(under_test.acknowledge(3)) == [4, 5, 6]
+    assert not under_test.acknowledge(3)
+    assert list(under_test.acknowledge(6)) == [7, 8, 9]
+
+
+def test_a_client_that_needed_only_the_end_of_a_repeated_window_gets_what_follows_it() -> None:
+    under_test = Transfer(12 * 512 - 1, Terms(window=3))
+    under_test.start()
+    under_test.silence()
+
+    assert list(under_test.acknowledge(2)) == [4, 5]
+    assert not under_test.acknowledge(2)
+    assert list(under_test.acknowledge(5)) == [6, 7, 8]

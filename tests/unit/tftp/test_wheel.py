@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,3 +113,20 @@ def test_a_crowd_is_woken_in_small_parties_with_room_for_others_between() -> Non
 
     assert sum(parties) == 1000
     assert max(parties) <= 64
+
+
+def test_one_that_fails_does_not_leave_the_others_asleep() -> None:
+    class Failing(Sleeper):
+        def wake(self) -> None:
+            super().wake()
+            raise KeyError("gone")
+
+    loop = Loop()
+    wheel = Wheel(loop.later)
+    Failing(loop, wheel, 0.1)
+    others = [Sleeper(loop, wheel, 0.1, times=2) for _ in range(100)]
+    with pytest.raises(KeyError):
+        run(loop)
+    run(loop)
+
+    assert {len(each.woken) for each in others} == {2}
