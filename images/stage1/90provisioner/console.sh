@@ -33,6 +33,9 @@ fail() {
     say "this machine restarts in 60 seconds"
     sleep 60
     sync
-    echo b > /proc/sysrq-trigger
-    sleep 60
+    # Never to return: what failed was not to be used. A kernel without this order leaves the machine standing.
+    while :; do
+        echo b > /proc/sysrq-trigger
+        sleep 60
+    done
 }

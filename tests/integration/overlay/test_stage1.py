@@ -173,6 +173,33 @@ def test_labels_and_capabilities_are_set(tmp_path: Path) -> None:
     assert os.getxattr(root / "etc/ping", "security.selinux").rstrip(b"\0") == b"system_u:object_r:bin_t:s0"
 
 
+# `echo` is one of its own, so that nothing restarts the machine that runs this. It pauses twice, and then for ever.
+FAILING = """
+. "$STAGE1/stage1.sh"
+WORK=$SCRATCH
+say() { :; }
+report() { :; }
+send_log() { :; }
+rescue_failed() { :; }
+sync() { :; }
+echo() { :; }
+pauses=0
+sleep() {
+    pauses=$((pauses + 1))
+    [ $pauses -lt 5 ] || exit 7
+}
+fail "the boot sheet is not signed by this site"
+exit 0
+"""
+
+
+def test_a_kernel_that_does_not_restart_the_machine_does_not_go_on_with_what_failed(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as ended:
+        run(["dash", "-c", FAILING], environment={**os.environ, "STAGE1": str(STAGE1), "SCRATCH": str(tmp_path)})
+
+    assert ended.value.status == 7
+
+
 # The head node: each answer is the next file of its name, the last one for ever.
 CHANGING = """
 . "$STAGE1/stage1.sh"
