@@ -115,7 +115,7 @@ def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_stage_1_holds_every_program_that_it_runs_here() -> None:
-    listed = (STAGE1 / "module-setup.sh").read_text().partition("inst_multiple ")[2].split("\n")[0].split()
+    listed = (STAGE1 / "module-setup.sh").read_text().partition("demand sh ")[2].split("\n")[0].split()
 
     assert {"cpio", "cut", "readlink", "sha256sum"} <= set(listed)
 
