@@ -12,9 +12,11 @@ has_keys() {
 }
 
 line_digest() {
-    # The words of the kernel line, but for what loaders add and the token (provisioner/boot/script.py).
+    # The words of the kernel line, but for what loaders add and the token (provisioner/boot/script.py). One with a
+    # quote counts: it could make words of the line parts of its own value, and nobody would find those any more.
     tr -s '[:space:]' '\n' < "$KERNEL_LINE" |
-        grep -v -e '^$' -e '^kernel$' -e '^BOOT_IMAGE=' -e '^initrd=' -e '^prov\.token=' | sha256sum | cut -c 1-32
+        grep -v -e '^$' -e '^kernel$' -e '^BOOT_IMAGE=[^"]*$' -e '^initrd=[^"]*$' -e '^prov\.token=[^"]*$' |
+        sha256sum | cut -c 1-32
 }
 
 is_signed() {

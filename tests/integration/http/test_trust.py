@@ -164,6 +164,10 @@ def test_what_is_altered_on_the_way_is_refused_on_the_console_and_in_the_status(
         lambda line: line.replace("prov.root=overlay", "prov.root=tmpfs"),
         lambda line: line.replace("rd.shell=0 ", ""),
         lambda line: line.replace("rd.emergency=reboot", "rd.emergency=halt"),
+        # As the kernel reads it, all between the quotes is the value of one word.
+        lambda line: line.replace(" prov.root=", ' initrd="x prov.root=').replace(
+            " prov.mac=", ' initrd=" prov.mac='
+        ),
     ],
 )
 def test_another_kernel_line_is_refused(head: HeadNode, tmp_path: Path, alter: object) -> None:
