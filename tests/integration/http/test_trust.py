@@ -227,6 +227,18 @@ def test_the_key_of_the_next_epoch_is_known_already(head: HeadNode, tmp_path: Pa
     assert SIGNED in boots(head, node).said
 
 
+def test_no_word_of_the_kernel_line_tells_stage_1_where_its_keys_are(tmp_path: Path) -> None:
+    told = re.findall(r"\$\{([A-Z][A-Z0-9_]*):?-", "".join(each.read_text() for each in PARTS.glob("*.sh")))
+    stage1 = tmp_path / "stage1"
+    stage1.write_text("stage1_main() { export -p; }")
+    hook = (PARTS / "mount-root.sh").read_text().replace("/usr/lib/provisioner/stage1.sh", str(stage1))
+
+    left = run(["dash", "-c", f"root=provisioner\n{hook}"], environment=os.environ | dict.fromkeys(told, "x"))
+
+    assert "SITE" in told
+    assert not set(told) & set(re.findall(r"^export (\w+)", left, re.MULTILINE))
+
+
 def test_a_stage_1_without_keys_goes_on_and_says_so(head: HeadNode, tmp_path: Path) -> None:
     node = loaded(head.machine(), tmp_path / "node")
     (node.scratch / "usr/lib/provisioner/site/key-1.pem").unlink()
