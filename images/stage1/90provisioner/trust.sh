@@ -31,6 +31,8 @@ is_signed() {
 fetch_sheet() {
     # The sheet is what everything else is measured by. The nonce makes it one of this very moment.
     nonce=$(tr -d '\n-' < /proc/sys/kernel/random/uuid)
+    # Root's alone, in the running system too: the token of a stream opens the packed root, with files of root's.
+    (umask 077 && : > "$WORK/answer" && : > "$WORK/sheet")
     fetch_small "$(with_ticket "sheet?nonce=$nonce")" "$WORK/answer"
     if ! has_keys; then
         mv "$WORK/answer" "$WORK/sheet"

@@ -122,6 +122,7 @@ def test_an_honest_boot_checks_all_and_goes_on(head: HeadNode, tmp_path: Path) -
 
     assert node.said == [SIGNED, "image: demo@1, 1 MiB", "image: complete and verified"]
     assert (node.scratch / "image/root").read_bytes() == ROOT
+    assert [(node.scratch / name).stat().st_mode & 0o777 for name in ("answer", "sheet")] == [0o600, 0o600]
     eventually(lambda: node.machine.events("image.verified"))
 
 
