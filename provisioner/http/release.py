@@ -26,6 +26,10 @@ class Release:
         """Why an overlay is not for who asks; empty where it is."""
         return self._unproven(request, record, overlay.secrets)
 
+    def hand_over_objection(self, request: web.Request, record: BootRecord) -> str:
+        """Why who reports a hand-over gets no token of the running system; empty where it does."""
+        return self._unproven(request, record, frozenset())
+
     def open_objection(self, record: BootRecord, overlay: RenderedOverlay) -> str:
         """Why an overlay does not go out as it is, for nobody's TPM: a ticket does not count there."""
         return self._without_ticket(record, overlay.secrets)

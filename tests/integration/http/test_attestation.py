@@ -244,6 +244,26 @@ def test_a_ticket_opens_nothing_in_another_boot(head: HeadNode, tmp_path: Path) 
     assert (answer.status, "none of this boot" in answer.text) == (403, True)
 
 
+def test_a_machine_that_shows_no_tpm_is_never_the_running_node(head: HeadNode, tmp_path: Path) -> None:
+    node = node_of(head, tmp_path)
+
+    answer = node.machine.report(node.machine.start().stage1, "handover.done")
+
+    words = f"the TPM of {node.name} has proven nothing in this boot"
+    assert (answer.status, answer.text) == (403, f"refused: {words}\n")
+    assert node.machine.saw("access.denied", words).level == "alarm"
+    assert node.machine.boot.state == "stage1"
+
+
+def test_the_shell_of_stage_1_hands_over_with_the_ticket(head: HeadNode, tmp_path: Path) -> None:
+    node = node_of(head, tmp_path, "trusting")
+
+    node.boots(then="hand_over")
+
+    assert node.machine.boot.state == "system"
+    assert (node.scratch / "token").read_text().count(".") == 1
+
+
 def test_the_open_archive_of_a_node_whose_root_is_single_goes_out_for_no_ticket(
     head: HeadNode, tmp_path: Path
 ) -> None:
