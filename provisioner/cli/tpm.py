@@ -43,7 +43,7 @@ def show(paths: Paths, nodeset: str | None, style: str) -> None:
 
 @command.command("enrol")
 @_nodeset
-@click.option("--key", metavar="DIGITS", help="Only the TPM whose digest starts so.")
+@click.option("--key", metavar="DIGITS", help="Only the TPM whose digest starts so (16 digits at least).")
 @_yes
 @_plan
 @click.pass_obj
