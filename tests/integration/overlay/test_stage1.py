@@ -173,7 +173,7 @@ def test_labels_and_capabilities_are_set(tmp_path: Path) -> None:
     assert os.getxattr(root / "etc/ping", "security.selinux").rstrip(b"\0") == b"system_u:object_r:bin_t:s0"
 
 
-# `echo` is one of its own, so that nothing restarts the machine that runs this. It pauses twice, and then for ever.
+# `echo` is one of its own, so that nothing restarts the machine that runs this.
 FAILING = """
 . "$STAGE1/stage1.sh"
 WORK=$SCRATCH
