@@ -26,7 +26,7 @@ def command() -> None:
 @format_option
 @click.pass_obj
 def show(paths: Paths, nodeset: str | None, style: str) -> None:
-    """Show which TPM nodes have, and whether their last boot proved it.
+    """Show which TPM nodes have, and whether what they proved last is as accepted.
 
     Without a node set: all that have to show one, or have done so.
     """
