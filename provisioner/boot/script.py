@@ -206,10 +206,14 @@ def line_digest(line: str) -> str:
     """32 hexadecimal digits over the words of a kernel line, as stage 1 finds it in /proc/cmdline.
 
     Left out is what loaders add (GRUB: BOOT_IMAGE=, iPXE for EFI: its name of the kernel, and initrd=), and the
-    token, which is no part of what it says.
+    token, which is no part of what it says. A word with a quote is left in: it may hold others.
     """
-    words = [each for each in line.split() if each != _NAME and not each.startswith(_LOADERS_OWN)]
+    words = [each for each in line.split() if each != _NAME and not _is_added(each)]
     return hashlib.sha256("".join(f"{each}\n" for each in words).encode()).hexdigest()[:_DIGITS]
+
+
+def _is_added(word: str) -> bool:
+    return word.startswith(_LOADERS_OWN) and '"' not in word
 
 
 def _gateway(decision: Boot, snapshot: Snapshot) -> Address | None:

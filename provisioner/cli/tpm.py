@@ -26,7 +26,7 @@ def command() -> None:
 @format_option
 @click.pass_obj
 def show(paths: Paths, nodeset: str | None, style: str) -> None:
-    """Show which TPM nodes have, and whether their last boot proved it.
+    """Show which TPM nodes have, and whether what they proved last is as accepted.
 
     Without a node set: all that have to show one, or have done so.
     """
@@ -43,7 +43,7 @@ def show(paths: Paths, nodeset: str | None, style: str) -> None:
 
 @command.command("enrol")
 @_nodeset
-@click.option("--key", metavar="DIGITS", help="Only the TPM whose digest starts so.")
+@click.option("--key", metavar="DIGITS", help="Only the TPM whose digest starts so (16 digits at least).")
 @_yes
 @_plan
 @click.pass_obj

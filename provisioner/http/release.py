@@ -24,14 +24,15 @@ class Release:
 
     def objection(self, request: web.Request, record: BootRecord, overlay: RenderedOverlay) -> str:
         """Why an overlay is not for who asks; empty where it is."""
-        ticket, attesting = request.query.get(TICKET), self._site.attesting
-        if ticket is not None and attesting is not None:
-            try:
-                attesting.attestor.admit(record.id, ticket)
-            except IntegrityError as error:
-                return error.message
-            return ""
-        return self._without_ticket(record, overlay)
+        return self._unproven(request, record, overlay.secrets)
+
+    def hand_over_objection(self, request: web.Request, record: BootRecord) -> str:
+        """Why who reports a hand-over gets no token of the running system; empty where it does."""
+        return self._unproven(request, record, frozenset())
+
+    def open_objection(self, record: BootRecord, overlay: RenderedOverlay) -> str:
+        """Why an overlay does not go out as it is, for nobody's TPM: a ticket does not count there."""
+        return self._without_ticket(record, overlay.secrets)
 
     async def archive(self, request: web.Request, record: BootRecord, overlay: RenderedOverlay) -> bytes:
         """What goes out of an overlay that nothing was objected to."""
@@ -44,11 +45,21 @@ class Release:
         """What the boot sheet says of it."""
         return {"overlay_sealed": "yes"} if TICKET in request.query and self._site.attesting else {}
 
-    def _without_ticket(self, record: BootRecord, overlay: RenderedOverlay) -> str:
+    def _unproven(self, request: web.Request, record: BootRecord, secrets: frozenset[str]) -> str:
+        ticket, attesting = request.query.get(TICKET), self._site.attesting
+        if ticket is None or attesting is None:
+            return self._without_ticket(record, secrets)
+        try:
+            attesting.attestor.admit(record.id, ticket)
+        except IntegrityError as error:
+            return error.message
+        return ""
+
+    def _without_ticket(self, record: BootRecord, secrets: frozenset[str]) -> str:
         snapshot = self._site.snapshot()
         node, rules = snapshot.nodes.get(record.node), snapshot.site.secrets
         nothing = f"the TPM of {record.node} has proven nothing in this boot"
-        for name in sorted(overlay.secrets):
+        for name in sorted(secrets):
             if name in rules and rules[name].sealed is Sealing.TPM:
                 return f"the secret {name} is sealed, and {nothing}"
         return nothing if node is not None and node.tpm.required else ""

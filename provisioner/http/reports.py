@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from provisioner.boot.access import Resource
+from provisioner.boot.access import Denied, Resource
 from provisioner.errors import ProtocolError
 from provisioner.http import streamtoken
+from provisioner.http.release import Release
 from provisioner.http.report import MAX_BODY, NodeReport, parse_report
 from provisioner.http.site import HttpSite
 from provisioner.http.steering import Steering
@@ -30,6 +31,7 @@ class Reports:
     def __init__(self, site: HttpSite, gate: Gate) -> None:
         self._site = site
         self._gate = gate
+        self._release = Release(site)
         self._steering = Steering(site)
 
     def routes(self) -> list[web.RouteDef]:
@@ -45,6 +47,8 @@ class Reports:
             report = parse_report(await request.read(), claims.stage)
         except ProtocolError as error:
             raise web.HTTPBadRequest(text=f"{error.message}\n") from None
+        if report.event == "handover.done" and (reason := self._release.hand_over_objection(request, record)):
+            self._gate.deny(request, Resource.REPORT.value, Denied(reason), claims)
         self._note(request, record, report)
         if claims.stage is TokenStage.STAGE1:
             await self._steering.reported(record)

@@ -41,7 +41,7 @@ class NodeArchives:
         claims, record = self._gate.open(request, Resource.NODE)
         interface, mac = self._interface(record)
         overlay = await site.rendering.overlay(record.revision, record.node, OverlayKind.SYSTEM, record.generation)
-        if reason := Release(site).objection(request, record, overlay):
+        if reason := Release(site).open_objection(record, overlay):
             self._gate.deny(request, Resource.NODE.value, Denied(reason), claims)
         told = {
             "url": self._url(interface),

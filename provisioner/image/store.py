@@ -20,10 +20,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from provisioner.config.paths import Paths
-from provisioner.errors import NotFoundError, ProvisionerError, UnavailableError
+from provisioner.errors import IntegrityError, NotFoundError, ProvisionerError, UnavailableError
 from provisioner.host.files import digest_of, sync_directory
 from provisioner.image import scratch
 from provisioner.image.folder import ImageFolder
@@ -78,6 +79,15 @@ def find_tree(paths: Paths, generation: Generation) -> Path:
         hint = "load a bundle that was made with --tree, or build or import the image here"
         raise NotFoundError(f"the tree of {generation.name} is not in this store", hint=hint)
     return place
+
+
+def read_artifact(paths: Paths, artifact: Artifact) -> bytes:
+    """What an artifact holds; IntegrityError where the file is not the one that the record names."""
+    file = artifact_path(paths, artifact.digest)
+    content = file.read_bytes()
+    if f"sha256:{sha256(content).hexdigest()}" != artifact.digest:
+        raise IntegrityError(f"{file} is damaged: its content has another digest", hint="prov image verify")
+    return content
 
 
 def add_artifact(paths: Paths, file: Path) -> Artifact:

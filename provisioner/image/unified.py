@@ -38,10 +38,12 @@ _STUB_NAMES: Mapping[str, str] = {"x86_64": "linuxx64.efi.stub"}
 
 
 def image_of(paths: Paths, generation: Generation, stub: bytes, authority: bytes) -> bytes:
-    """The program without a signature: the same for the same generation, stub and keys."""
+    """The program without a signature: the same for the same generation, stub and keys.
+
+    IntegrityError where kernel or stage 1 are not those of the generation.
+    """
     parts = generation.boot_set
-    files = (store.artifact_path(paths, each.digest) for each in (parts.kernel, parts.stage1))
-    kernel, stage1 = (each.read_bytes() for each in files)
+    kernel, stage1 = (store.read_artifact(paths, each) for each in (parts.kernel, parts.stage1))
     keys = anchor(store.signing_keys(paths), generation.name, behind=len(stage1), authority=authority)
     return with_sections(
         stub,

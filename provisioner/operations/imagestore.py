@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.config.paths import Paths
-from provisioner.errors import ConflictError, NotFoundError, ProvisionerError
+from provisioner.errors import ConflictError, IntegrityError, NotFoundError, ProvisionerError
 from provisioner.host.files import sync_directory
 from provisioner.image import gc, scratch, store
 from provisioner.image.folder import ImageFolder
@@ -24,7 +24,7 @@ from provisioner.operations.imagebundle import export, load
 from provisioner.operations.imagehistory import marks_of
 from provisioner.operations.imagemove import demand_here
 from provisioner.operations.imageuse import ImageUse, demand_served, demand_unused, image_use
-from provisioner.trust.seal import sealed, unsealed
+from provisioner.trust.seal import broken, sealed, unsealed
 
 __all__ = ["export", "load"]
 
@@ -90,12 +90,17 @@ def pin(paths: Paths, reference: str, *, pinned: bool = True) -> Changed:
 
 
 def copy(paths: Paths, reference: str, name: str) -> Changed:
-    """A new image whose first generation is the same as another one's. ConflictError when the name is taken."""
+    """A new image whose first generation is the same as another one's.
+
+    ConflictError when the name is taken, IntegrityError for a record that is not what this site signed.
+    """
     with scratch.using(paths), scratch.only_one(paths, store.check_name(name)):
         # Not before: a sweep that ends just now may take it.
         source = store.find(paths, reference)
         if ImageFolder.of(paths, name).generations():
             raise _taken(name)
+        if wrong := broken(source, store.signing_keys(paths)):
+            raise IntegrityError(wrong, hint=f"prov image verify {source.name}")
         update = {"image": name, "parent": source.name}
         made = store.publish(paths, source.model_copy(update=update), what="copied", detail=f"from {source.name}")
     return Changed(made, live.serve_changes(paths))

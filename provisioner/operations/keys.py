@@ -14,6 +14,7 @@ from provisioner.operations import live
 from provisioner.operations.imagetrust import sign_again
 from provisioner.operations.secureboot import renew
 from provisioner.trust import tokenepoch
+from provisioner.trust.seal import unsealed
 from provisioner.trust.signing import EPOCH_FILE, SigningKeys
 from provisioner.trust.sitekey import SiteKey
 from provisioner.trust.tokenepoch import read_epoch
@@ -63,8 +64,9 @@ def rotate(paths: Paths, *, revoke: bool = False) -> int:
 def rotate_signing(paths: Paths) -> tuple[int, int]:
     """Begin the next key of signatures: its number, and how many generations were signed again with it.
 
-    Unified kernel images hold the public keys, so those that there are are made again. It raises what
-    `secureboot.renew` raises; the rest of them is then left to `prov secureboot sign`.
+    Unified kernel images hold the public keys, so those that there are are made again, where the site vouches for
+    their generation. It raises what `secureboot.renew` raises; the rest of them is then left to `prov secureboot
+    sign`.
     """
     before = store.signing_keys(paths)
     number = tokenepoch.rotate(paths.keys, now=time.time(), file=EPOCH_FILE).number
@@ -77,8 +79,9 @@ def rotate_signing(paths: Paths) -> tuple[int, int]:
 
 
 def _unified(paths: Paths) -> list[Generation]:
-    known = store.catalogue(paths).generations.values()
-    return [each for generations in known for each in generations.values() if each.uki is not None]
+    known, keys = store.catalogue(paths).generations.values(), store.signing_keys(paths)
+    found = [each for generations in known for each in generations.values() if each.uki is not None]
+    return [each for each in found if not unsealed(each, keys)]
 
 
 def _token(site: SiteKey, number: int, since: float | None, use: str) -> KeysRow:

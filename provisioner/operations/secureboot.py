@@ -12,7 +12,7 @@ from provisioner.archive.efikeys import enrolled, signature_list
 from provisioner.config.decode import decode_site
 from provisioner.config.marked import parse
 from provisioner.config.paths import Paths
-from provisioner.errors import CommandError, ConfigError, NotFoundError
+from provisioner.errors import CommandError, ConfigError, IntegrityError, NotFoundError
 from provisioner.host.files import make_folder, write_atomically
 from provisioner.host.run import run
 from provisioner.host.who import who
@@ -24,6 +24,7 @@ from provisioner.model.image import Generation
 from provisioner.operations import live
 from provisioner.tftp.table import LOADER_FOLDERS, read_loaders
 from provisioner.trust.bootkey import BootKey
+from provisioner.trust.seal import unsealed
 
 Say = Callable[[str], None]
 
@@ -97,8 +98,8 @@ def sign(paths: Paths, *, say: Say) -> None:
     """Sign the loaders that there are, and the kernels of all current generations, which get new generations.
 
     Those whose kernel is signed already get a unified kernel image where they lack one with the keys of today.
-    Raises NotFoundError without a key, UnavailableError without a tool, and what sbsign says of a file that it
-    cannot sign.
+    Raises NotFoundError without a key, UnavailableError without a tool, IntegrityError for a generation that the
+    site does not vouch for, and what sbsign says of a file that it cannot sign.
     """
     key = BootKey.below(paths.keys).require()
     for name in _sign_loaders(paths, key):
@@ -114,6 +115,7 @@ def sign(paths: Paths, *, say: Say) -> None:
 
 def renew(paths: Paths, generation: Generation) -> Generation:
     """Give a generation a unified kernel image with the keys of today; it raises what `sign` raises."""
+    _demand_vouched(paths, generation)
     with workspace(paths, generation.image) as work:
         return unified.renewed(paths, generation, work, say=_nothing)
 
@@ -168,9 +170,10 @@ def _current(paths: Paths) -> list[Generation]:
 
 def _published(paths: Paths, generation: Generation, key: BootKey) -> Generation:
     """The next generation of an image: the same but for its kernel, which is signed."""
+    _demand_vouched(paths, generation)
     with workspace(paths, generation.image) as work:
         file = work / "kernel"
-        file.write_bytes(store.artifact_path(paths, generation.boot_set.kernel.digest).read_bytes())
+        file.write_bytes(store.read_artifact(paths, generation.boot_set.kernel))
         try:
             sign_in_place(file, key, folder_of(paths) / "signed")
         except CommandError as error:
@@ -185,6 +188,14 @@ def _published(paths: Paths, generation: Generation, key: BootKey) -> Generation
         }
         finish = partial(unified.joined, paths, work=work, say=_nothing)
         return store.publish(paths, generation.model_copy(update=update), finish=finish)
+
+
+def _demand_vouched(paths: Paths, generation: Generation) -> None:
+    """Both signatures would make good what somebody altered in the store."""
+    if reason := unsealed(generation, store.signing_keys(paths)):
+        name = generation.name
+        hint = f"prov image verify {name}; where that finds no more than this: prov image sign {name}"
+        raise IntegrityError(f"nothing of {name} is signed for Secure Boot: {reason}", hint=hint)
 
 
 def _nothing(_: str) -> None:

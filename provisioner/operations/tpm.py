@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from functools import partial
 from provisioner.boot.attested import differences, in_words, short
 from provisioner.boot.tpmfolder import TpmFolder
 from provisioner.config.paths import Paths
-from provisioner.errors import ConflictError, NotFoundError
+from provisioner.errors import ConflictError, NotFoundError, ProvisionerError
 from provisioner.host.who import who
 from provisioner.model.resolved import ResolvedNode
 from provisioner.model.tpm import MEASURED, PURPOSES, UNKNOWN_TPM, Enrolment, KnownTpm, Shown
@@ -18,6 +19,8 @@ from provisioner.operations.boots import served
 from provisioner.operations.select import select
 
 _SHORT = 8
+# As many as consoles and tables show. Fewer are met by some key that an attacker makes; none, by any key.
+_KEY = re.compile(r"[0-9a-f]{16,64}")
 _NOT_ASKED = "not asked for"
 
 
@@ -59,9 +62,12 @@ def list_tpms(paths: Paths, nodeset: str | None = None) -> list[TpmRow]:
 def enrolling(paths: Paths, nodeset: str, key: str | None = None) -> list[Proposal]:
     """Let the TPMs that nodes showed last be theirs, and what they measured be right.
 
-    With `key` only one that starts with these digits. Raises what `select` raises, NotFoundError where a node has
-    shown none, ConflictError where it has shown another.
+    With `key` only one that starts with these digits, 16 at least. Raises what `select` raises, ProvisionerError
+    for a key that is none, NotFoundError where a node has shown none, ConflictError where it has shown another.
     """
+    if key is not None and _KEY.fullmatch(key.lower()) is None:
+        hint = f"prov tpm show {nodeset} --format json has all of them"
+        raise ProvisionerError(f"{key!r} is no key of a TPM: expected 16 to 64 hexadecimal digits", hint=hint)
     return _proposals(paths, nodeset, lambda name, known: _enrolled(name, known, key))
 
 

@@ -72,7 +72,8 @@ report() {
 }
 
 send_report() {
-    ask --fail --max-time 10 --retry 2 --retry-connrefused --data-binary "@$WORK/report" "$BASE/report" 2> /dev/null
+    ask --fail --max-time 10 --retry 2 --retry-connrefused --data-binary "@$WORK/report" \
+        "$BASE/$(with_ticket report)" 2> /dev/null
 }
 
 fetch_small() {

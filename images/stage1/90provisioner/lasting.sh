@@ -15,9 +15,11 @@ is_folder() {
 }
 
 take_off() {
-    # Folders stay. A path that a link of the running system leads elsewhere now is left alone.
+    # Folders stay. A path that a link of the running system leads elsewhere now is left alone; so is one above the
+    # root, which the list has where root of the running system wrote it.
     while IFS= read -r name; do
         case $name in
+            .. | */..) continue ;;
             */*) ! leads_outside "${name%/*}" || continue ;;
         esac
         is_folder "$NEWROOT/$name" || rm -f "$NEWROOT/$name"

@@ -12,9 +12,11 @@ has_keys() {
 }
 
 line_digest() {
-    # The words of the kernel line, but for what loaders add and the token (provisioner/boot/script.py).
+    # The words of the kernel line, but for what loaders add and the token (provisioner/boot/script.py). One with a
+    # quote counts: it could make words of the line parts of its own value, and nobody would find those any more.
     tr -s '[:space:]' '\n' < "$KERNEL_LINE" |
-        grep -v -e '^$' -e '^kernel$' -e '^BOOT_IMAGE=' -e '^initrd=' -e '^prov\.token=' | sha256sum | cut -c 1-32
+        grep -v -e '^$' -e '^kernel$' -e '^BOOT_IMAGE=[^"]*$' -e '^initrd=[^"]*$' -e '^prov\.token=[^"]*$' |
+        sha256sum | cut -c 1-32
 }
 
 is_signed() {
@@ -29,6 +31,8 @@ is_signed() {
 fetch_sheet() {
     # The sheet is what everything else is measured by. The nonce makes it one of this very moment.
     nonce=$(tr -d '\n-' < /proc/sys/kernel/random/uuid)
+    # Root's alone, in the running system too: the token of a stream opens the packed root, with files of root's.
+    (umask 077 && : > "$WORK/answer" && : > "$WORK/sheet")
     fetch_small "$(with_ticket "sheet?nonce=$nonce")" "$WORK/answer"
     if ! has_keys; then
         mv "$WORK/answer" "$WORK/sheet"

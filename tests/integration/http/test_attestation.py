@@ -17,6 +17,7 @@ import pytest
 from provisioner.config.paths import shipped_data
 from provisioner.errors import CommandError
 from provisioner.operations import live
+from provisioner.trust.sitekey import SiteKey
 from tests.support.daemon import URL, HeadNode, Machine, eventually
 from tests.support.swtpm import renewed, software_tpm
 
@@ -65,15 +66,15 @@ class Node:
     def state(self) -> Path:
         return self.folder / "tpm"
 
-    def boots(self, *, measures: str = "", asked: str = "1", token: str = "") -> list[str]:
-        """Boot, with more in PCR 4 where something is measured; what stage 1 said."""
+    def boots(self, *, measures: str = "", asked: str = "1", token: str = "", then: str = ":") -> list[str]:
+        """Boot, with more in PCR 4 where something is measured, and `then` go on; what stage 1 said."""
         token = token or self.machine.start().stage1
         with software_tpm(self.head.namespace, self.state) as tcti:
             if measures:
                 self.run(tcti, [*EXTEND, f"4:sha256={measures * 64}"])
             with suppress(CommandError):
                 # What it said tells whether it came to its end.
-                self.run(tcti, ["dash", "-c", BOOT], TOKEN=token, ASKED=asked)
+                self.run(tcti, ["dash", "-c", f"{BOOT}{then}"], TOKEN=token, ASKED=asked)
         return (self.scratch / "said").read_text().splitlines()
 
     @property
@@ -241,6 +242,40 @@ def test_a_ticket_opens_nothing_in_another_boot(head: HeadNode, tmp_path: Path) 
     answer = second.machine.get(f"/t/{second.machine.start().stage1}/overlay/system?ticket={ticket}")
 
     assert (answer.status, "none of this boot" in answer.text) == (403, True)
+
+
+def test_a_machine_that_shows_no_tpm_is_never_the_running_node(head: HeadNode, tmp_path: Path) -> None:
+    node = node_of(head, tmp_path)
+
+    answer = node.machine.report(node.machine.start().stage1, "handover.done")
+
+    words = f"the TPM of {node.name} has proven nothing in this boot"
+    assert (answer.status, answer.text) == (403, f"refused: {words}\n")
+    assert node.machine.saw("access.denied", words).level == "alarm"
+    assert node.machine.boot.state == "stage1"
+
+
+def test_the_shell_of_stage_1_hands_over_with_the_ticket(head: HeadNode, tmp_path: Path) -> None:
+    node = node_of(head, tmp_path, "trusting")
+
+    node.boots(then="hand_over")
+
+    assert node.machine.boot.state == "system"
+    assert (node.scratch / "token").read_text().count(".") == 1
+
+
+def test_the_open_archive_of_a_node_whose_root_is_single_goes_out_for_no_ticket(
+    head: HeadNode, tmp_path: Path
+) -> None:
+    node = node_of(head, tmp_path)
+    token = node.machine.start().script
+    # As another head node gives it, where stage 1 went: here the script is open still.
+    names = "a" * 64, "b" * 64
+    seal = SiteKey.load_or_create(head.paths.keys).derive("tpm ticket", node.machine.boot.id, *names)
+
+    answer = node.machine.get(f"/t/{token}/node?ticket={'.'.join(names)}.{seal.hex()}")
+
+    assert (answer.status, SECRET.encode() in answer.body) == (403, False)
 
 
 @pytest.mark.parametrize("field", ["ek", "ak", "quote", "signature", "registers"])

@@ -122,6 +122,7 @@ def test_an_honest_boot_checks_all_and_goes_on(head: HeadNode, tmp_path: Path) -
 
     assert node.said == [SIGNED, "image: demo@1, 1 MiB", "image: complete and verified"]
     assert (node.scratch / "image/root").read_bytes() == ROOT
+    assert [(node.scratch / name).stat().st_mode & 0o777 for name in ("answer", "sheet")] == [0o600, 0o600]
     eventually(lambda: node.machine.events("image.verified"))
 
 
@@ -164,6 +165,10 @@ def test_what_is_altered_on_the_way_is_refused_on_the_console_and_in_the_status(
         lambda line: line.replace("prov.root=overlay", "prov.root=tmpfs"),
         lambda line: line.replace("rd.shell=0 ", ""),
         lambda line: line.replace("rd.emergency=reboot", "rd.emergency=halt"),
+        # As the kernel reads it, all between the quotes is the value of one word.
+        lambda line: line.replace(" prov.root=", ' initrd="x prov.root=').replace(
+            " prov.mac=", ' initrd=" prov.mac='
+        ),
     ],
 )
 def test_another_kernel_line_is_refused(head: HeadNode, tmp_path: Path, alter: object) -> None:
@@ -221,6 +226,18 @@ def test_the_key_of_the_next_epoch_is_known_already(head: HeadNode, tmp_path: Pa
     (site / "key-2.pem").write_bytes((node.scratch / "gone").read_bytes())
 
     assert SIGNED in boots(head, node).said
+
+
+def test_no_word_of_the_kernel_line_tells_stage_1_where_its_keys_are(tmp_path: Path) -> None:
+    told = re.findall(r"\$\{([A-Z][A-Z0-9_]*):?-", "".join(each.read_text() for each in PARTS.glob("*.sh")))
+    stage1 = tmp_path / "stage1"
+    stage1.write_text("stage1_main() { export -p; }")
+    hook = (PARTS / "mount-root.sh").read_text().replace("/usr/lib/provisioner/stage1.sh", str(stage1))
+
+    left = run(["dash", "-c", f"root=provisioner\n{hook}"], environment=os.environ | dict.fromkeys(told, "x"))
+
+    assert "SITE" in told
+    assert not set(told) & set(re.findall(r"^export (\w+)", left, re.MULTILINE))
 
 
 def test_a_stage_1_without_keys_goes_on_and_says_so(head: HeadNode, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import pytest
 
 from provisioner.archive import cpio
 from provisioner.config.paths import Paths
-from provisioner.errors import UnavailableError
+from provisioner.errors import IntegrityError, UnavailableError
 from provisioner.host.run import run
 from provisioner.image import store, unified
+from provisioner.image.folder import ImageFolder
 from provisioner.image.signing import is_signed
 from provisioner.model.image import Generation
-from provisioner.operations import imagebundle, imagestore, keys, secureboot
+from provisioner.operations import imagebundle, imagestore, imagetrust, keys, secureboot
 from provisioner.trust.anchor import FOLDER
 from provisioner.trust.bootkey import BootKey
 from tests.support.bootable import bootable
@@ -115,6 +116,7 @@ def test_a_generation_whose_kernel_is_signed_gets_one_and_stays_the_same_generat
 def test_a_key_that_signs_no_kernels_signs_them_with_their_stage_1_alone(paths: Paths) -> None:
     shutil.rmtree(paths.keys)
     secureboot.init(paths, kernels=False)
+    imagetrust.sign(paths)
 
     secureboot.sign(paths, say=lambda _: None)
 
@@ -129,6 +131,48 @@ def test_after_a_rotation_of_the_sites_key_it_is_made_with_the_next_one(paths: P
     assert not unified.is_current(paths, before)
     assert unified.is_current(paths, after)
     assert keys_within(after, paths, tmp_path)["key-1.pem"] == store.signing_keys(paths).public()[0]
+
+
+@pytest.mark.parametrize("part", ["kernel", "stage1"])
+def test_a_file_that_somebody_altered_in_the_store_is_not_signed(paths: Paths, part: str) -> None:
+    whole = imagestore.copy(paths, "demo", "other").generation
+    file = store.artifact_path(paths, whole.artifacts[part].digest)
+    file.write_bytes(file.read_bytes() + b"more")
+
+    with pytest.raises(IntegrityError, match="is damaged"):
+        secureboot.sign(paths, say=lambda _: None)
+    assert store.find(paths, "other").uki is None
+
+
+def test_a_kernel_that_somebody_altered_in_the_store_is_not_signed_by_itself(paths: Paths) -> None:
+    made = store.publish(paths, store.find(paths, "demo@2"))
+    file = store.artifact_path(paths, made.boot_set.kernel.digest)
+    file.write_bytes(Path("/usr/lib/ipxe/ipxe.efi").read_bytes())
+
+    with pytest.raises(IntegrityError, match="is damaged"):
+        secureboot.sign(paths, say=lambda _: None)
+    assert store.find(paths, "demo") == made
+
+
+@pytest.mark.parametrize("update", [{"verity_root": "0" * 64}, {"verity_root": "0" * 64, "signature": ""}])
+def test_a_record_that_somebody_altered_in_the_store_gets_no_new_signature(
+    paths: Paths, update: dict[str, str]
+) -> None:
+    whole = imagestore.copy(paths, "demo", "other").generation
+    ImageFolder.of(paths, "other").add(whole.model_copy(update=update))
+    altered = store.find(paths, "other")
+
+    with pytest.raises(IntegrityError, match="nothing of other@1 is signed for Secure Boot"):
+        secureboot.sign(paths, say=lambda _: None)
+    keys.rotate_signing(paths)
+    assert store.find(paths, "other") == altered
+
+
+def test_a_copy_of_a_record_that_somebody_altered_is_none(paths: Paths) -> None:
+    ImageFolder.of(paths, "demo").add(store.find(paths, "demo").model_copy(update={"verity_root": "0" * 64}))
+
+    with pytest.raises(IntegrityError, match="is not what this site signed"):
+        imagestore.copy(paths, "demo", "other")
 
 
 def test_what_another_site_signed_is_not_taken_over(paths: Paths, tmp_path: Path) -> None:

@@ -152,3 +152,16 @@ def test_overlays_that_lead_out_of_the_root_are_refused_before_anything_is_taken
 
 def test_the_script_is_clean_for_any_posix_shell() -> None:
     run(["shellcheck", "-s", "sh", STAGE1 / "lasting.sh"])
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "etc/../..", "../outside"])
+def test_a_list_that_the_running_system_wrote_puts_nothing_beside_the_root(root: Path, name: str) -> None:
+    kept = root / ".ours/kept"
+    (kept / "files").mkdir(parents=True)
+    (kept / "outside").write_text("of the running system")
+    (kept / "laid").write_text(f"{name}\n")
+
+    lay(root, file("etc/new"))
+
+    assert sorted(each.name for each in root.parent.iterdir()) == ["root", "system.cpio", "work"]
+    assert (root / "etc/new").exists()

@@ -115,7 +115,7 @@ def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_stage_1_holds_every_program_that_it_runs_here() -> None:
-    listed = (STAGE1 / "module-setup.sh").read_text().partition("inst_multiple ")[2].split("\n")[0].split()
+    listed = (STAGE1 / "module-setup.sh").read_text().partition("demand sh ")[2].split("\n")[0].split()
 
     assert {"cpio", "cut", "readlink", "sha256sum"} <= set(listed)
 
@@ -171,6 +171,33 @@ def test_labels_and_capabilities_are_set(tmp_path: Path) -> None:
 
     assert "cap_net_raw=ep" in run(["getcap", root / "etc/ping"])
     assert os.getxattr(root / "etc/ping", "security.selinux").rstrip(b"\0") == b"system_u:object_r:bin_t:s0"
+
+
+# `echo` is one of its own, so that nothing restarts the machine that runs this.
+FAILING = """
+. "$STAGE1/stage1.sh"
+WORK=$SCRATCH
+say() { :; }
+report() { :; }
+send_log() { :; }
+rescue_failed() { :; }
+sync() { :; }
+echo() { :; }
+pauses=0
+sleep() {
+    pauses=$((pauses + 1))
+    [ $pauses -lt 5 ] || exit 7
+}
+fail "the boot sheet is not signed by this site"
+exit 0
+"""
+
+
+def test_a_kernel_that_does_not_restart_the_machine_does_not_go_on_with_what_failed(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as ended:
+        run(["dash", "-c", FAILING], environment={**os.environ, "STAGE1": str(STAGE1), "SCRATCH": str(tmp_path)})
+
+    assert ended.value.status == 7
 
 
 # The head node: each answer is the next file of its name, the last one for ever.

@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.boot.tpmfolder import TpmFolder
 from provisioner.config.paths import Paths
-from provisioner.errors import ConflictError, NotFoundError
+from provisioner.errors import ConflictError, NotFoundError, ProvisionerError
 from provisioner.model.catalogue import Catalogue
 from provisioner.model.tpm import UNKNOWN_TPM, Enrolment, KnownTpm, Shown
 from provisioner.operations.check import compile_site
@@ -70,7 +70,7 @@ def test_registers_that_differ_are_told_apart_by_the_policy(paths: Paths) -> Non
 def test_a_tpm_that_was_shown_is_enrolled_with_what_it_measured(paths: Paths) -> None:
     known(paths, "n001", KnownTpm(shown=SHOWN))
 
-    proposals = enrolling(paths, "n001", "AAA")
+    proposals = enrolling(paths, "n001", "A" * 16)
     assert TpmFolder(paths.state).read("n001").enrolled is None
     carry_out(paths, proposals)
 
@@ -85,9 +85,18 @@ def test_only_the_tpm_that_was_named_is_enrolled_and_none_that_nobody_saw(paths:
     known(paths, "n001", KnownTpm(shown=SHOWN))
 
     with pytest.raises(ConflictError, match="and not bb"):
-        enrolling(paths, "n001", "bb")
+        enrolling(paths, "n001", "b" * 16)
     with pytest.raises(NotFoundError, match="n002 has shown no TPM yet"):
         enrolling(paths, "n[001-002]")
+
+
+@pytest.mark.parametrize("key", ["", "a", "a" * 15, "a" * 65, "g" * 16, "aa:" * 8])
+def test_too_few_digits_name_no_tpm(paths: Paths, key: str) -> None:
+    # As `--key "$DIGEST"` with an empty variable.
+    known(paths, "n001", KnownTpm(shown=SHOWN))
+
+    with pytest.raises(ProvisionerError, match="expected 16 to 64 hexadecimal digits"):
+        enrolling(paths, "n001", key)
 
 
 def test_what_differs_is_shown_before_it_is_accepted_and_what_is_right_is_left_alone(paths: Paths) -> None:
