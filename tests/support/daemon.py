@@ -107,9 +107,9 @@ class Machine:
     def get(self, path: str, *options: str | Path, output: Path | None = None) -> Answer:
         """What curl gets from a path, sent as it is; `output` is where it keeps the body."""
         head, body = self._head.new_file(), output or self._head.new_file()
-        words = ("curl", "--silent", "--show-error", "--max-time", "60", "--interface", self.address)
+        words = ("curl", "--silent", "--show-error", "--max-time", "300", "--interface", self.address)
         files = ("--dump-header", head, "--output", body, "--write-out", "%{http_code}", "--path-as-is")
-        status = self._head.namespace.run([*words, *files, *options, f"{URL}{path}"])
+        status = self._head.namespace.run([*words, *files, *options, f"{URL}{path}"], timeout=310)
         headers = dict(line.lower().split(": ", 1) for line in head.read_text().splitlines() if ": " in line)
         return Answer(int(status), headers, body.read_bytes() if body.exists() else b"")
 

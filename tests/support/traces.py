@@ -26,11 +26,13 @@ def traces(secrets: Mapping[str, bytes], places: Iterable[tuple[str, bytes]]) ->
 def files_below(root: Path) -> Iterator[tuple[str, bytes]]:
     """Every file below a folder by its path there, and the rows of those that are databases, unpacked."""
     for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            name, content = str(path.relative_to(root)), path.read_bytes()
-            yield name, content
-            if content.startswith(_SQLITE):
-                yield f"{name} (rows)", b"\n".join(_rows(path))
+        # What a daemon writes beside its place is not there any more when it has its name.
+        with suppress(FileNotFoundError):
+            if path.is_file() and not path.is_symlink():
+                name, content = str(path.relative_to(root)), path.read_bytes()
+                yield name, content
+                if content.startswith(_SQLITE):
+                    yield f"{name} (rows)", b"\n".join(_rows(path))
 
 
 def _rows(path: Path) -> Iterator[bytes]:

@@ -30,7 +30,8 @@ def on_terminal(paths: Paths, answer: str, *words: str) -> tuple[int, str]:
         os.execv(sys.executable, [sys.executable, "-m", "provisioner", "--root", str(paths.site), *words])
     shown = b""
     with os.fdopen(terminal, "r+b", buffering=0) as stream:
-        while b"[y/N]" not in shown:
+        # With the blank, which older versions of click write by itself: an answer may not stand in front of it.
+        while b"[y/N]: " not in shown:
             shown += stream.read(1)
         stream.write(f"{answer}\n".encode())
         try:

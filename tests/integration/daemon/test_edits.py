@@ -141,10 +141,12 @@ def test_a_damaged_record_of_an_image_is_told_and_later_edits_are_still_served(h
     eventually(lambda: b"after it was repaired" in overlay_of(machine, machine.start().stage1))
 
 
+# It ends after ten seconds of the processor, of which others take their share.
+@pytest.mark.timeout(400)
 def test_a_template_without_end_fails_its_own_request_while_others_are_answered(head: HeadNode) -> None:
     token = head.endless.start().stage1
     body, code = head.new_file(), head.new_file()
-    sent = ("curl", "--silent", "--max-time", "60", "--interface", head.endless.address)
+    sent = ("curl", "--silent", "--max-time", "300", "--interface", head.endless.address)
     words = (*sent, "--output", body, "--write-out", "%{http_code}")
     with code.open("wb") as output:
         stuck = head.namespace.spawn([*words, f"{URL}/t/{token}/sheet"], output=output, cwd=body.parent)
@@ -154,7 +156,7 @@ def test_a_template_without_end_fails_its_own_request_while_others_are_answered(
 
         assert stuck.running
         assert sheet.status == 200
-        assert stuck.wait(60)
+        assert stuck.wait(310)
     assert code.read_text() == "422"
     assert "the system overlay of endless: it took more than" in body.read_text()
 

@@ -12,7 +12,13 @@ import pytest
 from provisioner.operations import live
 from tests.support.daemon import Answer, HeadNode
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl", "ip")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.root,
+    pytest.mark.needs("curl", "ip"),
+    # What is stopped after seconds of the processor takes minutes where others have it.
+    pytest.mark.timeout(400),
+]
 
 BROKEN = "overlays/broken/rootfs/etc/broken.j2"
 GROUPS = "groups.d/compute.yaml"

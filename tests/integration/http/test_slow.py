@@ -15,7 +15,7 @@ from provisioner.config.paths import Paths
 from tests.support.daemon import KERNEL, add_generation, eventually
 from tests.support.rig import HEAD, HTTP, Rig, Server, address_of, daemon, mac_of, rig, write_nodes
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl")]
+pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("curl"), pytest.mark.timeout(400)]
 
 CLIENTS = 5000
 OF_AN_ADDRESS = 250
