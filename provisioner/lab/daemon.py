@@ -16,7 +16,7 @@ from provisioner.lab.process import Process
 from provisioner.lab.qmp import connect
 
 _POLL_SECONDS = 0.05
-# As the unit has it (TimeoutStopSec): transfers and workers get two seconds each, and a busy machine its time.
+# As the unit that ships has it (TimeoutStopSec): what a daemon has not written by then is lost.
 _STOP_SECONDS = 20.0
 
 
