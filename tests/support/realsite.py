@@ -60,7 +60,7 @@ def ingredients() -> str:
     return digest.hexdigest()[:16]
 
 
-def prov(root: Path, *words: str, timeout: float = 120) -> str:
+def prov(root: Path, *words: str, timeout: float = 300) -> str:
     """Run the real command for a site and return what it printed."""
     command = [sys.executable, "-m", "provisioner", "--root", str(root), *words]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
