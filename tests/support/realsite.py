@@ -208,6 +208,11 @@ def mac(number: int) -> MacAddress:
     return MacAddress(f"52:54:00:77:00:{number:02x}")
 
 
+def asked_once(names: Sequence[str]) -> list[str]:
+    """The names of events, those of DHCP once each: firmware that was held up for a second asks again."""
+    return [name for place, name in enumerate(names) if not name.startswith("dhcp.") or name not in names[:place]]
+
+
 def wait_until(check: Callable[[], T | None], what: str, seconds: float) -> T:
     """The first true result of a check."""
     deadline = time.monotonic() + seconds
