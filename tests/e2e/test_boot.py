@@ -111,7 +111,7 @@ def test_name_address_and_neighbours_are_right(booted: Booted) -> None:
     assert booted.site.shell(1, "hostname") == "n001\n"
     assert "inet 10.77.1.1/16" in booted.site.shell(1, "ip -4 address show dev eth0")
     assert "10.77.1.2" in booted.site.shell(1, "getent hosts n002")
-    assert booted.site.shell(1, "ping -c 1 -W 5 n002 > /dev/null && echo answered") == "answered\n"
+    assert booted.site.shell(1, "ping -c 1 -w 60 n002 > /dev/null && echo answered") == "answered\n"
 
 
 def test_names_of_nodes_resolve_on_the_head_too(booted: Booted) -> None:
