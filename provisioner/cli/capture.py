@@ -50,8 +50,8 @@ def command(
 
     target = target_of(paths, name, devices)
     capture = Capture(paths, target, Wish(seconds=seconds, output=file, limit=limit << 20, secrets=secrets))
-    output.say(f"listening to {name} on {', '.join(target.devices)} for {seconds:g} s", err=True)
-    with suppress(KeyboardInterrupt), closing(capture.lines()) as lines:
+    what = f"listening to {name} on {', '.join(target.devices)} for {seconds:g} s"
+    with suppress(KeyboardInterrupt), closing(capture.lines(lambda: output.say(what, err=True))) as lines:
         _print(lines, style)
     account = capture.account
     kept = f", kept in {file}" if file else ""

@@ -100,8 +100,8 @@ def test_the_network_comes_up_by_ifcfg_files_in_one_and_by_keyfiles_in_the_other
 
 
 def test_el_shaped_nodes_reach_each_other_by_name(booted: Booted) -> None:
-    assert booted.site.shell(CENTOS, "ping -c 1 -W 5 n002 > /dev/null && echo answered") == "answered\n"
-    assert booted.site.shell(ROCKY, "ping -c 1 -W 5 n001 > /dev/null && echo answered") == "answered\n"
+    assert booted.site.shell(CENTOS, "ping -c 1 -w 60 n002 > /dev/null && echo answered") == "answered\n"
+    assert booted.site.shell(ROCKY, "ping -c 1 -w 60 n001 > /dev/null && echo answered") == "answered\n"
 
 
 def test_the_planted_differences_are_there(booted: Booted) -> None:

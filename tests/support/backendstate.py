@@ -15,7 +15,7 @@ _QUESTIONS = {
     "route6": "ip -j -6 route",
     "bond0": "cat /proc/net/bonding/bond0",
     "bond1": "cat /proc/net/bonding/bond1",
-    "jumbo": "ping -q -c 1 -W 5 -M do -s 8972 10.9.0.254",
+    "jumbo": "ping -q -c 1 -w 60 -M do -s 8972 10.9.0.254",
     "kernel": "dmesg",
     "routers": "cd /proc/sys/net/ipv6/conf && grep . */accept_ra",
     "resolv": "cat /etc/resolv.conf",

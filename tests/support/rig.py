@@ -28,7 +28,7 @@ RELAY = IPv4Address("10.66.0.2")
 
 HTTP = f"http://{HEAD.ip}:8080"
 _START_SECONDS = 60.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class SystemCopy:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def shell(self, command: str, *, timeout: float = 100) -> str:
+    def shell(self, command: str, *, timeout: float = 300) -> str:
         """What a command of root's prints in the copy, errors included; it must succeed."""
         return self._namespace.run(["chroot", _ROOT, "sh", "-ec", f"exec 2>&1; {command}"], timeout=timeout)
 

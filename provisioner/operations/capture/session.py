@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -117,8 +117,11 @@ class Capture:
     wish: Wish
     account: Account = field(default_factory=Account)
 
-    def lines(self) -> Generator[Line, None, None]:
-        """Listen until the time is over or the file is full. Raises UnavailableError where that is not allowed."""
+    def lines(self, listening: Callable[[], None]) -> Generator[Line, None, None]:
+        """Listen until the time is over or the file is full. Raises UnavailableError where that is not allowed.
+
+        `listening` is called once nothing is missed any more: to get ready takes a while at a large site.
+        """
         wanted = program((mac.octets for mac in self.target.macs), self.target.addresses)
         snapshot = served_snapshot(self.paths, catalogue(self.paths))
         loaders = read_loaders((self.paths.state / "loaders", *LOADER_FOLDERS))
@@ -126,6 +129,7 @@ class Capture:
         reader = Reader(snapshot.site.ports, judges)
         with Sniffer(self.target.devices, wanted) as sniffer, _File(self.target, self.wish) as file:
             told = _Told(self.paths, self.target)
+            listening()
             try:
                 for heard in sniffer.frames(time.monotonic() + self.wish.seconds):
                     if heard is not None and (line := self._take(heard, reader, file)):

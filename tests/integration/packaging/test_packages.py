@@ -85,7 +85,7 @@ def test_the_daemon_of_the_package_runs_as_its_user(debs: dict[str, Path], copy:
 
     # It has to answer within a while, however slow this machine is.
     answers = "prov status --format json 2>/dev/null | grep -q pid"
-    copy.shell(f"{serve} prov serve >/tmp/log 2>&1 & timeout 90 sh -c 'until {answers}; do sleep 0.2; done'")
+    copy.shell(f"{serve} prov serve >/tmp/log 2>&1 & timeout 240 sh -c 'until {answers}; do sleep 0.2; done'")
 
     found = copy.shell("prov doctor --format json || true")
     assert '"daemon-down"' not in found, copy.shell("cat /tmp/log")
