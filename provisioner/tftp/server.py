@@ -187,8 +187,10 @@ class TftpServer:
         except RefusedError as error:
             # Whoever refused it has recorded it.
             self._answer_failure(asked.source, error.code, error.message)
-        except ProvisionerError as error:
-            reason = f"{asked.request.name!r}: {error.message}"
+        except (ProvisionerError, OSError) as error:
+            # Its client is told no path of ours.
+            why = error.strerror if isinstance(error, OSError) else error.message
+            reason = f"{asked.request.name!r}: {why}"
             self._refuse(asked.source, ErrorCode.NOT_DEFINED, name="failed", reason=reason)
         finally:
             del self._coming[asked.source]
