@@ -183,7 +183,10 @@ class TftpServer:
 
     async def _later(self, asked: _Asked, coming: Awaitable[Held]) -> None:
         try:
-            self._begin(asked, await coming)
+            held = await coming
+            # Its client may have asked for something else meanwhile, and gets that.
+            if self._sessions.get(asked.source) is None:
+                self._begin(asked, held)
         except RefusedError as error:
             # Whoever refused it has recorded it.
             self._answer_failure(asked.source, error.code, error.message)
