@@ -53,7 +53,7 @@ class Footing:
         """Follow the address to the device that has it now, and say what is missing when that changes."""
         trouble = await asyncio.to_thread(self._trouble)
         if not trouble:
-            trouble = await self._follow()
+            trouble = await self._follow() or await asyncio.to_thread(self._trouble6)
         if trouble == self.trouble:
             return
         self.trouble = trouble
@@ -74,6 +74,13 @@ class Footing:
             return f"{device}, the head node's device in network {name}, is down"
         return ""
 
+    def _trouble6(self) -> str:
+        # The kernel takes IPv6 addresses away from a device that goes down, and does not give them back.
+        name, address = self.place.network, self.place.address6
+        if address is None or address in net.addresses6():
+            return ""
+        return f"no device has {address} any more, the head node's IPv6 address in network {name}"
+
     async def _follow(self) -> str:
         """Begin again where the address is, if that is another device than the sockets were made for."""
         device = net.addresses().get(self.place.address)
@@ -88,9 +95,10 @@ class Footing:
         self.dhcp = dhcp_server(self._wiring, self.place, self._ports)
         try:
             await self.start()
-        except UnavailableError as error:
+        except (UnavailableError, OSError) as error:
+            # What was opened alone would look like all of it; the next look tries again.
             await self.close()
-            return error.message
+            return str(error)
         return ""
 
     def _tell(self, name: str, message: str, level: Level) -> None:

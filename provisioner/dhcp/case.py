@@ -20,7 +20,7 @@ from provisioner.model.written import Network
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The state of the world: `server` is our own address where the message came in, `now` Unix seconds.
+    """The state of the world: `server` is our own address where the message came in, `now` seconds of leases.
 
     `boot_service` says that it came to port 4011, where firmware asks for a boot file and nothing else. `shelf`
     are the loaders that there are, `step_of` how many of them a machine has tried in vain. `beside` are the names

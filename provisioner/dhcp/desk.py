@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -37,7 +38,8 @@ class Desk:
 
     `boot_service` says that they come to port 4011, where replies go to the port that was asked from. `shelf`
     are the loaders that there are, and `attempts` those that were given in vain. `beside` names other networks of
-    the interface.
+    the interface. `steady` gives seconds of a clock that nobody sets, by which leases end; without it they end by
+    the time that each message comes with.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Desk:
         shelf: Shelf = NOT_LOOKED_AT,
         attempts: Attempts | None = None,
         beside: frozenset[str] = frozenset(),
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self.leases = Leases()
         self._shelf = shelf
@@ -57,6 +60,7 @@ class Desk:
         self._http_port = http_port
         self._boot_service = boot_service
         self._beside = beside
+        self._steady = steady
         self._remembered = Remembered()
         self._throttle = Throttle()
 
@@ -73,13 +77,13 @@ class Desk:
                 self._server,
                 self._http_port,
                 self.leases,
-                now,
+                self._steady() if self._steady else now,
                 self._boot_service,
                 self._shelf,
                 self._attempts.step,
                 self._beside,
             )
-            outcome = self._decided(data, source[0], context)
+            outcome = self._decided(data, source[0], context, now)
         if self._boot_service and outcome.target is not None:
             return outcome._replace(target=outcome.target._replace(port=source[1]))
         return outcome
@@ -95,8 +99,7 @@ class Desk:
         events += self._count(finished.name, finished.loads, events, now)
         return Outcome(finished.name, events, readdressed(finished.reply, data), finished.target)
 
-    def _decided(self, data: bytes, source: str, context: Context) -> Outcome:
-        now = context.now
+    def _decided(self, data: bytes, source: str, context: Context, now: float) -> Outcome:
         try:
             message = decode(data)
         except ProtocolError as error:

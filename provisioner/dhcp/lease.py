@@ -16,7 +16,7 @@ _PROBES = 512
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An address out of a pool. `mac` is None while a machine's DECLINE blocks it; `expires` is Unix seconds."""
+    """An address out of a pool. `mac` is None while a machine's DECLINE blocks it; `expires` is in seconds."""
 
     mac: MacAddress | None
     address: IPv4Address

@@ -59,7 +59,13 @@ class DhcpServer:
         self._record = record
         self._tally = tally if tally is not None else Tally()
         self._desk = Desk(
-            address, http_port, boot_service=boot_service, shelf=shelf, attempts=attempts, beside=beside
+            address,
+            http_port,
+            boot_service=boot_service,
+            shelf=shelf,
+            attempts=attempts,
+            beside=beside,
+            steady=time.monotonic,
         )
         self._watched = WatchedSocket()
         self._outlet: Outlet | None = None
@@ -79,7 +85,7 @@ class DhcpServer:
 
     def mac_of(self, address: IPv4Address) -> MacAddress | None:
         """The machine that holds an address of the pool now."""
-        lease = self._desk.leases.at(address, time.time())
+        lease = self._desk.leases.at(address, time.monotonic())
         return lease.mac if lease else None
 
     def _readable(self, opened: socket.socket) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from provisioner.dns.codec import MAX_QUERY
 from provisioner.dns.guard import Standing, Standings
 from provisioner.dns.respond import Decision, respond
 from provisioner.dns.zone import Zones
@@ -49,7 +50,8 @@ class Desk:
         if known is not None and known.reply is not None:
             return Decision(known.label, data[:2] + known.reply[2:])
         decision = respond(data, zones, standing)
-        if decision.reply is not None:
+        # What is too long for a query is refused in no time, and would take the memory of ten that are not.
+        if decision.reply is not None and len(data) <= MAX_QUERY:
             if len(self._answers) >= _MOST_ANSWERS:
                 self._answers.clear()
             self._answers[key] = decision

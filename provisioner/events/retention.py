@@ -20,6 +20,9 @@ STEP = 2000
 # What came so lately may belong to a boot that is not yet known to be one, however large the file is.
 LATELY = 600.0
 """Seconds."""
+
+# What is so much later than that was written by a clock that ran ahead, and tells nothing of what follows it.
+_AHEAD = LATELY + 3600.0
 _KEPT = """
 create temp table if not exists kept (boot text primary key) without rowid;
 """
@@ -118,7 +121,7 @@ class Sweep:
 
     def _sweep_events(self, database: sqlite3.Connection) -> None:
         begin = _next_event(database, self._place)
-        if begin is None or begin[1] >= self._before:
+        if begin is None or self._before <= begin[1] < self.limits.lately + _AHEAD:
             self._end_of_walk(database)
             return
         end = begin[0] + STEP - 1

@@ -183,12 +183,17 @@ class TftpServer:
 
     async def _later(self, asked: _Asked, coming: Awaitable[Held]) -> None:
         try:
-            self._begin(asked, await coming)
+            held = await coming
+            # Its client may have asked for something else meanwhile, and gets that.
+            if self._sessions.get(asked.source) is None:
+                self._begin(asked, held)
         except RefusedError as error:
             # Whoever refused it has recorded it.
             self._answer_failure(asked.source, error.code, error.message)
-        except ProvisionerError as error:
-            reason = f"{asked.request.name!r}: {error.message}"
+        except (ProvisionerError, OSError) as error:
+            # Its client is told no path of ours.
+            why = error.strerror if isinstance(error, OSError) else error.message
+            reason = f"{asked.request.name!r}: {why}"
             self._refuse(asked.source, ErrorCode.NOT_DEFINED, name="failed", reason=reason)
         finally:
             del self._coming[asked.source]

@@ -73,11 +73,15 @@ async def broken_soon() -> Held:
     raise UnavailableError("the disk is gone")
 
 
+async def gone_soon() -> Held:
+    raise FileNotFoundError(2, "No such file or directory", "kernel")
+
+
 def soon(name: str, client: str) -> Coroutine[Any, Any, Held] | None:
     """Files that take a while, or do not come."""
     if name == "soon":
         return made_soon(client)
-    return {"refused": refused_soon, "broken": broken_soon}[name]() if name in ("refused", "broken") else None
+    return {"refused": refused_soon, "broken": broken_soon, "gone": gone_soon}.get(name, lambda: None)()
 
 
 def server_for(
@@ -348,6 +352,7 @@ async def test_a_block_is_repeated_to_a_silent_client(bed: Bed, raw: RawClient) 
         (1, "snponly.efi", "netascii", 4, "loader.refused"),
         (1, "sn\xffponly", "octet", 4, "loader.malformed"),
         (1, "broken", "octet", 0, "loader.failed"),
+        (1, "gone", "octet", 0, "loader.failed"),
     ],
     ids=[
         "a file that does not exist",
@@ -355,6 +360,7 @@ async def test_a_block_is_repeated_to_a_silent_client(bed: Bed, raw: RawClient) 
         "another mode",
         "bytes that are not ASCII",
         "what cannot be made",
+        "what is not on the disk any more",
     ],
 )
 async def test_what_is_not_served_is_refused_with_the_rfcs_code(

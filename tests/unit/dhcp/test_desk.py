@@ -56,6 +56,16 @@ def test_a_lease_of_the_pool_ends_when_the_machine_gets_its_own_address_again() 
     assert desk.leases.at(address, 1001.0) is None
 
 
+def test_a_clock_that_is_set_ends_no_lease() -> None:
+    desk = Desk(SERVER, 8080, steady=lambda: 5.0)
+    first = handled(desk, NETWORKD.datagram(Kind.DISCOVER, mac=STRANGER)).reply
+    later = handled(desk, NETWORKD.datagram(Kind.DISCOVER, mac=RIVAL), now=100_000.0).reply
+
+    assert first is not None
+    assert later is not None
+    assert decode(first).yiaddr != decode(later).yiaddr
+
+
 def test_what_has_no_answer_is_told_once_a_minute_and_counted_each_time() -> None:
     desk, site = Desk(SERVER, 8080), (demo(), catalogue())
     data = NETWORKD.datagram(Kind.DISCOVER, mac=STRANGER)

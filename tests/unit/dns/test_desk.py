@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from dnslib import EDNS0, QTYPE, RR, SOA, DNSRecord
 
@@ -33,6 +35,17 @@ class Place:
         reply = self.desk.decide(data, standing, tcp=tcp).reply
         assert reply is not None
         return int(DNSRecord.parse(reply).header.rcode)
+
+
+def test_what_is_too_long_for_a_query_takes_no_memory() -> None:
+    place = Place(demo())
+    tracemalloc.start()
+    for number in range(2000):
+        assert place.code(question("n001.cluster.local", number=1) + number.to_bytes(2, "big") + bytes(4000)) == 1
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 1 << 20
 
 
 def test_an_equal_question_gets_an_equal_reply_under_its_own_number() -> None:

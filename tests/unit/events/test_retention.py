@@ -64,6 +64,19 @@ def test_old_events_go_and_the_newest_boot_of_every_node_keeps_its_own(tmp_path:
     assert names(path) == [*STEPS, *STEPS, "dhcp.nak"]
 
 
+def test_an_event_of_a_clock_that_ran_ahead_keeps_nothing_else_from_going(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    store = EventStore(path)
+    store.record(Event(400 * DAY, Stage.SITE, "site.started", ""))
+    for number in range(3 * retention.STEP):
+        store.record(Event(1 * DAY + number, Stage.DHCP, "dhcp.ignored", ""))
+    store.close()
+
+    swept(path, limits(events=5 * DAY, boots=5 * DAY))
+
+    assert names(path) == ["site.started"]
+
+
 def test_the_newest_boot_that_went_well_stays_behind_one_that_did_not(tmp_path: Path) -> None:
     path = tmp_path / "events.sqlite"
     store = EventStore(path)
