@@ -8,6 +8,9 @@ from provisioner.boot.script import Language, is_single
 from provisioner.model.boot import Boot, Refused
 from provisioner.model.written import UnifiedMode
 
+ARCHITECTURES = frozenset({"x86_64"})
+"""The processors that such an image can be made for: there is a stub for them (image.unified)."""
+
 
 def as_one(decision: Boot, *, usable: bool, language: Language = Language.IPXE) -> Boot | Refused:
     """A boot, with the unified kernel image of its generation where that is wanted and there.
@@ -35,6 +38,8 @@ def _obstacle(decision: Boot, language: Language, *, usable: bool) -> tuple[str,
         return "a root of kind single has no stage 1", apart
     if language is Language.GRUB:
         return "GRUB loads kernel and stage 1 apart", "prov node set {node} boot.loader=snponly"
+    if decision.generation.architecture not in ARCHITECTURES:
+        return f"{decision.generation.name} is for {decision.generation.architecture}, which has none", apart
     if decision.generation.uki is None:
         return f"{decision.generation.name} has no unified kernel image", "prov secureboot sign"
     if not usable:

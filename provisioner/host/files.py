@@ -21,16 +21,18 @@ _CHUNK = 1 << 20
 _ACCESS_LIST = "system.posix_acl_access"
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o644, own: bool = False) -> None:
     """Replace a file so that a crash at any moment leaves the old content or the new, never a part.
 
-    The content is on the disk before the name changes, and the name before this returns.
+    The content is on the disk before the name changes, and the name before this returns. With `own` it stays with
+    who writes it, whoever has the folder.
     """
     make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
-            give_like_folder(handle, path.parent)
+            if not own:
+                give_like_folder(handle, path.parent)
             stream.write(content)
             stream.flush()
             os.fchmod(stream.fileno(), mode)

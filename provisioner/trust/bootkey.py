@@ -73,7 +73,8 @@ class BootKey:
             secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             if not kernels:
                 write_atomically(self._mark, b"")
-            write_atomically(self.private, secret, mode=0o600)
+            # The folder is the daemon's, which signs nothing.
+            write_atomically(self.private, secret, mode=0o600, own=True)
             write_atomically(self.certificate, certificate.public_bytes(Encoding.PEM))
 
     @property

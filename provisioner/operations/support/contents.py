@@ -7,6 +7,7 @@ import os
 import platform
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -63,7 +64,8 @@ def secrets_of(paths: Paths) -> Iterator[bytes]:
     for folder in (paths.site / "secrets", paths.keys):
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             if path.is_file() and not path.name.endswith((".pub", ".crt")):
-                yield path.read_bytes()
+                with suppress(PermissionError):
+                    yield path.read_bytes()
 
 
 def _said(ask: Callable[[], str]) -> str:

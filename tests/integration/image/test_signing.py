@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def test_a_signed_program_is_told_from_one_that_nobody_or_somebody_else_signed(
     assert (is_signed(IPXE, key), is_signed(signed, key), is_signed(signed, other)) == (False, True, False)
     # sbverify alone says yes here, for any certificate.
     assert not is_signed(program("usr/lib/shim/shimx64.efi.signed"), key)
+
+
+@pytest.mark.root
+def test_the_key_is_for_root_alone_in_a_folder_of_the_daemons(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    BootKey.below(tmp_path).make("demo", 1_800_000_000.0)
+
+    found = (tmp_path / "secureboot.key").stat()
+
+    assert (found.st_uid, found.st_mode & 0o777) == (0, 0o600)
+    assert (tmp_path / "secureboot.crt").stat().st_uid == 65534
 
 
 def test_a_second_signature_leaves_the_first_one_where_it_is(key: BootKey, tmp_path: Path) -> None:

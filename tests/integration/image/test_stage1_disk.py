@@ -301,7 +301,7 @@ def test_the_script_is_clean_for_any_posix_shell() -> None:
 
 def test_stage_1_holds_every_program_that_the_script_runs() -> None:
     setup = (STAGE1 / "module-setup.sh").read_text().replace("\\\n", "")
-    held = {word for line in re.findall(r"inst_multiple (.*)", setup) for word in line.split()}
+    held = {word for line in re.findall(r"(?:inst_multiple|demand) (.*)", setup) for word in line.split()}
     wanted = (
         "blkid cp cut df grep head losetup mkdir mount mv readlink rm sed sfdisk sleep sync tail tr udevadm umount"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.archive import cpio
+from provisioner.boot.unified import ARCHITECTURES
 from provisioner.config.paths import Paths
 from provisioner.errors import IntegrityError, UnavailableError
 from provisioner.host.run import run
@@ -199,6 +200,8 @@ def test_without_a_stub_it_says_what_to_install(
 def test_a_site_without_a_key_and_a_processor_without_a_stub_have_none(paths: Paths, tmp_path: Path) -> None:
     made = store.find(paths, "demo").model_copy(update={"uki": None})
     arm = made.model_copy(update={"architecture": "aarch64"})
+    assert made.architecture in ARCHITECTURES
+    assert arm.architecture not in ARCHITECTURES
     assert unified.joined(paths, arm, work=tmp_path, say=lambda _: None) == arm
 
     shutil.rmtree(paths.keys)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from provisioner.boot.script import Language
@@ -27,6 +29,17 @@ def test_a_node_gets_the_one_file_where_there_is_one(wanted: UnifiedMode) -> Non
 
     assert isinstance(found, Boot)
     assert found.unified
+
+
+def test_where_none_can_be_made_nobody_is_told_to_make_it() -> None:
+    decision = boot(UnifiedMode.ALWAYS, uki=None)
+    arm = replace(decision, generation=decision.generation.model_copy(update={"architecture": "aarch64"}))
+
+    refused = as_one(arm, usable=False)
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == "n001 has boot.unified=always, but debian-12@1 is for aarch64, which has none"
+    assert refused.hint == "prov node set n001 boot.unified=auto"
 
 
 def test_a_node_that_wants_none_gets_kernel_and_stage_1_apart() -> None:
