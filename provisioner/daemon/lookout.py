@@ -29,17 +29,22 @@ class Lookout:
     record: EventSink
     served: Callable[[], str]
     _wanted: bool = False
+    _closed: bool = False
     _looking: asyncio.Task[None] | None = None
     _problems: tuple[Problem, ...] = field(default=())
 
     def look(self) -> None:
         """Look at what is served now; whoever looks already does so again afterwards."""
+        if self._closed:
+            # A change that is served while the daemon ends.
+            return
         self._wanted = True
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
 
     async def close(self) -> None:
         """Look no more."""
+        self._closed = True
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)

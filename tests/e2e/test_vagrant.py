@@ -16,11 +16,11 @@ from tests.support.headbox.box import box
 from tests.support.realsite import prov, wait_until
 from tests.support.vagrantrig import VagrantRig
 
-pytestmark = [pytest.mark.e2e, pytest.mark.vagrant, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.vagrant, pytest.mark.timeout(5400)]
 
 NODES = ("node1", "node2")
 FIRST, SECOND = "centos-7-compute", "rocky-9-compute"
-_BOOT_SECONDS = 900
+_BOOT_SECONDS = 1500
 
 
 @pytest.fixture(scope="module")

@@ -72,11 +72,16 @@ async def bed(cable: Bed) -> AsyncIterator[Bed]:
         await advertiser.start()
     cable.clients.ip("link", "set", cable.theirs, "up")
     async with asyncio.timeout(30):
-        while "scope link" not in cable.clients.ip("-6", "addr", "show", "dev", cable.theirs):
+        # An address that the kernel still looks for elsewhere (RFC 4862 section 5.4) sends nothing.
+        while not _settled(cable.clients.ip("-6", "addr", "show", "dev", cable.theirs)):
             await asyncio.sleep(0.05)
     yield cable
     await advertiser.close()
     await server.close()
+
+
+def _settled(shown: str) -> bool:
+    return "scope link" in shown and "tentative" not in shown
 
 
 class Speaker:
