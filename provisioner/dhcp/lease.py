@@ -10,8 +10,10 @@ from zlib import crc32
 from provisioner.model.address import MacAddress
 from provisioner.model.written import AddressRange
 
-# At a full pool the search must end before it delays other clients.
+# At a full pool the search must end before it delays other clients, and made-up machines must not fill the
+# processor with searches: 512 probes take about half a millisecond.
 _PROBES = 512
+_MOST_VAIN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Leases:
     def __init__(self) -> None:
         self._by_address: dict[IPv4Address, Lease] = {}
         self._by_mac: dict[MacAddress, Lease] = {}
+        self._vain = 0
+        self._since = float("-inf")
 
     def of(self, mac: MacAddress, now: float) -> Lease | None:
         """The lease of a machine, unless it has expired."""
@@ -51,6 +55,16 @@ class Leases:
             self.drop(lease.mac)
             self._by_mac[lease.mac] = lease
         self._by_address[lease.address] = lease
+
+    def may_search(self, now: float) -> bool:
+        """Whether fewer than a hundred searches of this second ended in vain."""
+        if not 0 <= now - self._since < 1:
+            self._since, self._vain = now, 0
+        return self._vain < _MOST_VAIN
+
+    def searched_in_vain(self) -> None:
+        """Count a search that found nothing."""
+        self._vain += 1
 
     def drop(self, mac: MacAddress) -> None:
         """Forget the lease of a machine, if it has one."""
@@ -72,7 +86,7 @@ def choose(
     wanted: IPv4Address | None,
     now: float,
 ) -> IPv4Address | None:
-    """The address of the pool that a machine gets, or None from a full pool.
+    """The address of the pool that a machine gets, or None from a full pool, or where many found none just now.
 
     What it has; else what it asks for, when that is free; else the first free one from a place that its MAC
     alone decides, so that heads agree and a restart changes nothing. `usable` excludes reserved addresses.
@@ -87,7 +101,12 @@ def choose(
     for candidate in (held.address if held else None, wanted):
         if candidate is not None and first <= candidate <= last and free(candidate):
             return candidate
+    if not leases.may_search(now):
+        return None
     size = int(last) - int(first) + 1
     start = crc32(mac.octets)
     candidates = (first + (start + step) % size for step in range(min(size, _PROBES)))
-    return next(filter(free, candidates), None)
+    found = next(filter(free, candidates), None)
+    if found is None:
+        leases.searched_in_vain()
+    return found

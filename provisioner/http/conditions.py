@@ -30,17 +30,19 @@ class Part:
         return self.start + self.count == self.size
 
 
-def part_of(headers: Mapping[str, str], size: int, tag: str) -> Part | None:
+def part_of(headers: Mapping[str, str], size: int, tag: str, *, method: str = hdrs.METH_GET) -> Part | None:
     """What to send of a file of `size` bytes; None where the client has it already (304).
+
+    Files of the store have no date: If-Unmodified-Since says nothing (section 13.1.4). A range is for GET alone.
 
     Several ranges at once, and units that are not bytes, are answered with the whole file, as section 14.2 allows.
     HTTPRequestRangeNotSatisfiable names the size, HTTPPreconditionFailed the header; both have a body.
     """
-    if hdrs.IF_UNMODIFIED_SINCE in headers or not _matches(headers.get(hdrs.IF_MATCH, "*"), tag, weak=False):
+    if not _matches(headers.get(hdrs.IF_MATCH, "*"), tag, weak=False):
         raise web.HTTPPreconditionFailed(text="a file of the store never changes: ask without a condition\n")
     if _matches(headers.get(hdrs.IF_NONE_MATCH, ""), tag, weak=True):
         return None
-    wanted = headers.get(hdrs.RANGE, "")
+    wanted = headers.get(hdrs.RANGE, "") if method == hdrs.METH_GET else ""
     if not wanted.startswith("bytes=") or "," in wanted or not _same(headers.get(hdrs.IF_RANGE), tag):
         return Part(0, size, size, partial=False)
     return _range(wanted, size)

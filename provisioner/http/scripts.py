@@ -99,7 +99,6 @@ class Scripts:
         if isinstance(decision, Unknown) and (asking := self._arrivals.ask(request, mac, asker.url)):
             return web.Response(text=asking, content_type=_IPXE)
         if node and node.boot.menu and isinstance(decision, Boot) and _gets_menu(control, request):
-            self._site.attempts.arrived(mac)
             text = await self._other(await self._menu(node, decision), mac, asker)
         else:
             text = await self._written(decision, mac, asker, control.once)
@@ -123,12 +122,13 @@ class Scripts:
         """What the machine gets, which is nothing of a node for another address than the node's."""
         site = self._site
         decision = decide(site.snapshot(), site.catalogue(), Machine(mac, runs_ipxe=True), control)
+        if not isinstance(decision, Unknown | Refused) and (refused := self._stranger(decision, mac, asker)):
+            return refused
+        # Not before: a stranger under the name of a machine does not say that its loader works.
+        site.attempts.arrived(mac)
         if isinstance(decision, MemoryTest) and (lack := self._no_test(asker)):
             return Refused(decision.node, f"{decision.reason}: {lack[0]}", lack[1])
-        if isinstance(decision, Unknown | Refused):
-            return decision
-        unvouched = self._unvouched(decision, mac, asker) if isinstance(decision, Boot) else None
-        if refused := self._stranger(decision, mac, asker) or unvouched:
+        if isinstance(decision, Boot) and (refused := self._unvouched(decision, mac, asker)):
             return refused
         return self._vouching.as_one(decision, asker.language) if isinstance(decision, Boot) else decision
 
@@ -141,7 +141,6 @@ class Scripts:
         return None
 
     async def _written(self, decision: Decision, mac: MacAddress, asker: Asker, once: Once | None) -> str:
-        self._site.attempts.arrived(mac)
         if isinstance(decision, Boot):
             return await self._boot(decision, mac, asker, once)
         if isinstance(decision, Local | MemoryTest):

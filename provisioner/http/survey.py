@@ -50,7 +50,7 @@ class Survey:
             found = generation.boot_set.kernel if name == "kernel" else generation.boot_set.stage1
         if found is None:
             raise web.HTTPNotFound(text=f"there is no {name} for machines that are no nodes\n")
-        part = part_of(request.headers, found.size, found.digest)
+        part = part_of(request.headers, found.size, found.digest, method=request.method)
         path = self._site.artifact(found.digest)
         return Blob(path, found.digest, part, sender=self._sender, sent=self._count)
 

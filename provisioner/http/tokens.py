@@ -217,7 +217,7 @@ class Fetches:
             raise web.HTTPNotFound(text=f"{record.generation} has no {resource}\n")
         tail = follow(record, artifact)
         tag = artifact.digest + (f"+{sha256(tail).hexdigest()[:16]}" if tail else "")
-        part = part_of(request.headers, artifact.size + len(tail), tag)
+        part = part_of(request.headers, artifact.size + len(tail), tag, method=request.method)
         path = self._site.artifact(artifact.digest)
         if not path.is_file():
             raise IntegrityError(

@@ -39,6 +39,26 @@ def test_the_address_follows_from_the_mac_alone() -> None:
     assert chosen(ONE, Leases()) == chosen(ONE, Leases()) is not None
 
 
+def test_a_crowd_at_a_full_pool_ends_the_search_for_this_second_and_not_for_those_who_have_an_address() -> None:
+    leases, probes = Leases(), list[IPv4Address]()
+    leases.keep(Lease(ONE, IPv4Address("10.0.9.1"), expires=99))
+
+    def probed(address: IPv4Address) -> bool:
+        probes.append(address)
+        return address == IPv4Address("10.0.9.1")
+
+    for number in range(1000):
+        assert (
+            chosen(MacAddress(f"52:54:01:00:{number >> 8:02x}:{number & 255:02x}"), leases, usable=probed) is None
+        )
+    assert len(probes) == 100 * 3
+
+    assert chosen(ONE, leases, usable=probed) == IPv4Address("10.0.9.1")
+    assert chosen(TWO, leases, wanted="10.0.9.3") == IPv4Address("10.0.9.3")
+    assert chosen(TWO, leases) is None
+    assert chosen(TWO, leases, now=1) is not None
+
+
 def test_a_machine_keeps_what_it_has_whatever_it_asks_for() -> None:
     leases = Leases()
     leases.keep(Lease(ONE, IPv4Address("10.0.9.2"), expires=10))

@@ -51,12 +51,20 @@ def test_several_ranges_and_other_units_are_answered_with_the_whole_file(wanted:
     assert asked(Range=wanted) == Part(0, 100, 100, partial=False)
 
 
-@pytest.mark.parametrize(
-    "header", [{"If_Match": '"other"'}, {"if_match": f'W/"{TAG}"'}, {"If_Unmodified_Since": "*"}]
-)
+@pytest.mark.parametrize("header", [{"If_Match": '"other"'}, {"if_match": f'W/"{TAG}"'}])
 def test_a_precondition_that_does_not_hold_is_refused(header: dict[str, str]) -> None:
     with pytest.raises(web.HTTPPreconditionFailed):
         asked(**header)
+
+
+def test_a_file_without_a_date_is_unmodified_since_any() -> None:
+    assert asked(If_Unmodified_Since="Sat, 29 Oct 1994 19:43:31 GMT") == Part(0, 100, 100, partial=False)
+
+
+def test_who_asks_for_the_size_alone_is_told_that_of_the_whole_file() -> None:
+    part = part_of(CIMultiDict({"Range": "bytes=5-9"}), 100, TAG, method="HEAD")
+
+    assert part == Part(0, 100, 100, partial=False)
 
 
 @pytest.mark.parametrize("tag", ["*", f'"{TAG}"', f'"other", "{TAG}"'])
