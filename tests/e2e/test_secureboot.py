@@ -140,6 +140,8 @@ def own(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]
     """n001 boots what the site signed, n002 a kernel by itself; in n003's program somebody altered stage 1."""
     made = RealSite.make(tmp_path_factory.mktemp("own"), images)
     made.prov("secureboot", "init", "--unified-only")
+    # The store was made for another site, whose key says nothing here.
+    made.prov("image", "sign", "debian-12")
     made.prov("image", "copy", "debian-12", "altered")
     made.prov("secureboot", "sign")
     made.prov("secureboot", "enroll")
