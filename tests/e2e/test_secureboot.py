@@ -141,7 +141,7 @@ def own(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]
     made = RealSite.make(tmp_path_factory.mktemp("own"), images)
     made.prov("secureboot", "init", "--unified-only")
     # The store was made for another site, whose key says nothing here.
-    made.prov("image", "sign", "debian-12")
+    made.prov("image", "sign")
     made.prov("image", "copy", "debian-12", "altered")
     made.prov("secureboot", "sign")
     made.prov("secureboot", "enroll")
